@@ -1,0 +1,151 @@
+"""What the shop says about an order, as sentences an answer can cite."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from decimal import Decimal
+
+from agent.events import OrderFact
+from agent.ids import Language
+from agent.shop.port import Eligibility, Order, Refund, Shipment
+from agent.texts import text
+
+SYMBOLS = {"EUR": "€", "CNY": "¥", "USD": "$", "GBP": "£"}
+
+
+def money(amount: Decimal, currency: str) -> str:
+    """``€249.00``; an unknown currency keeps its code."""
+    symbol = SYMBOLS.get(currency)
+    return f"{symbol}{amount:.2f}" if symbol else f"{amount:.2f} {currency}"
+
+
+def day(value: date | datetime, language: Language) -> str:
+    """``3 November 2026`` or ``2026年11月3日``."""
+    if language == "zh":
+        return f"{value.year}年{value.month}月{value.day}日"
+    return f"{value.day} {value:%B} {value.year}"
+
+
+def facts(order: Order, language: Language) -> list[OrderFact]:
+    """Every fact a shopper may be told about ``order``, most asked first."""
+    found = [_fact(order, "state", text(f"order.state.{order.state}", language, order=order.id))]
+    for number, shipment in enumerate(order.shipments, 1):
+        found.extend(_shipment(order, shipment, number, language))
+    found.append(
+        _fact(
+            order,
+            "placed",
+            text("order.placed", language, order=order.id, day=day(order.placed_at, language)),
+        )
+    )
+    found.append(
+        _fact(
+            order,
+            "items",
+            text(
+                "order.items",
+                language,
+                order=order.id,
+                items=("、" if language == "zh" else ", ").join(
+                    f"{line.quantity} × {line.title[language]} ({line.variant})" for line in order.lines
+                ),
+                total=money(order.total, order.currency),
+            ),
+        )
+    )
+    found.extend(_refund(order, refund, number, language) for number, refund in enumerate(order.refunds, 1))
+    found.extend(
+        _fact(
+            order,
+            f"return.{number}",
+            text(
+                f"order.return.{item.state}",
+                language,
+                reference=item.id,
+                day=day(item.requested_at, language),
+            ),
+        )
+        for number, item in enumerate(order.returns, 1)
+    )
+    return found
+
+
+def overview(orders: Sequence[Order], language: Language) -> list[OrderFact]:
+    """One line for each order, as given."""
+    return [
+        _fact(
+            order,
+            "summary",
+            text(
+                "order.summary",
+                language,
+                order=order.id,
+                day=day(order.placed_at, language),
+                items=order.lines[0].title[language] if order.lines else "",
+                more=text("order.more", language, count=len(order.lines) - 1)
+                if len(order.lines) > 1
+                else "",
+                total=money(order.total, order.currency),
+                state=text(f"state.{order.state}", language),
+            ),
+        )
+        for order in orders
+    ]
+
+
+def eligibility_fact(order: Order, eligibility: Eligibility, language: Language) -> OrderFact:
+    """The shop's ruling on one action, as a fact."""
+    return _fact(order, f"eligibility.{eligibility.action}", eligibility.explanation[language])
+
+
+def _shipment(order: Order, shipment: Shipment, number: int, language: Language) -> list[OrderFact]:
+    values = {
+        "carrier": shipment.carrier,
+        "tracking": shipment.tracking_number,
+        "expected": day(shipment.expected, language) if shipment.expected else "",
+        "delivered": day(shipment.delivered_at, language) if shipment.delivered_at else "",
+        "shipped": day(shipment.shipped_at, language) if shipment.shipped_at else "",
+    }
+    found = [
+        _fact(order, f"shipment.{number}", text(f"shipment.{shipment.state}", language, **values)),
+        _fact(order, f"tracking.{number}", text("shipment.tracking", language, **values)),
+    ]
+    if shipment.expected and shipment.state != "delivered":
+        found.append(_fact(order, f"expected.{number}", text("shipment.expected", language, **values)))
+    if shipment.events and shipment.state != "delivered":
+        scan = shipment.events[-1]
+        found.append(
+            _fact(
+                order,
+                f"scan.{number}",
+                text(
+                    "shipment.scan",
+                    language,
+                    day=day(scan.at, language),
+                    place=scan.place,
+                    scan=scan.text[language],
+                ),
+            )
+        )
+    return found
+
+
+def _refund(order: Order, refund: Refund, number: int, language: Language) -> OrderFact:
+    name = "refund.settled" if refund.settled_at else "refund.pending"
+    return _fact(
+        order,
+        f"refund.{number}",
+        text(
+            name,
+            language,
+            amount=money(refund.amount, order.currency),
+            method=refund.method,
+            issued=day(refund.issued_at, language),
+            settled=day(refund.settled_at, language) if refund.settled_at else "",
+        ),
+    )
+
+
+def _fact(order: Order, name: str, sentence: str) -> OrderFact:
+    return OrderFact(id=f"{order.id}#{name}", order=order.id, name=name, text=sentence)

@@ -1,0 +1,1 @@
+"""The shop port (``port``) and the demo shop behind it."""

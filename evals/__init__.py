@@ -1,0 +1,1 @@
+"""Offline evaluation of conversations, and benchmarks."""

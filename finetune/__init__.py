@@ -1,0 +1,1 @@
+"""Conversations and hand-written examples into a dataset, an adapter, a promoted model."""

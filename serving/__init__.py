@@ -1,0 +1,1 @@
+"""Everything that listens on a port, and the ``amends`` command."""
