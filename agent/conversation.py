@@ -185,7 +185,9 @@ def _apply(c: Conversation, event: Event) -> Conversation:
             )
         case ev.MoodScored():
             value = body.scores.positive - body.scores.negative
-            return replace(c, moods=(*c.moods, ev.MoodPoint(seq=body.seq, value=round(value, 4))))
+            # A turn that is run again scores the same message again.
+            earlier = tuple(mood for mood in c.moods if mood.seq != body.seq)
+            return replace(c, moods=(*earlier, ev.MoodPoint(seq=body.seq, value=round(value, 4))))
         case ev.AnswerSent():
             return replace(
                 c,
@@ -210,7 +212,7 @@ def _apply(c: Conversation, event: Event) -> Conversation:
             wanted = max(c.wanted_upto, seq) if body.how == "button" else c.wanted_upto
             return _settle(replace(c, wanted_upto=wanted), body.proposal, "confirmed")
         case ev.ActionDeclined():
-            wanted = max(c.wanted_upto, seq) if body.why == "shopper" else c.wanted_upto
+            wanted = max(c.wanted_upto, seq) if body.why == "shopper" else c.wanted_upto  # a click
             return _settle(replace(c, wanted_upto=wanted), body.proposal, "declined")
         case ev.ActionDone():
             return _settle(c, body.proposal, "done")

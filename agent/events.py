@@ -352,12 +352,12 @@ class ActionConfirmed(Body):
 
 
 class ActionDeclined(Body):
-    """The shopper said no, or something else came first, and the proposal is void."""
+    """The shopper said no (by button or word), or something else came first; it is void."""
 
     audience = "shopper"
     type: Literal["action.declined"] = "action.declined"
     proposal: ProposalId
-    why: Literal["shopper", "superseded", "expired", "handed_over"]
+    why: Literal["shopper", "word", "superseded", "expired", "handed_over"]
 
 
 class ActionDone(Body):

@@ -83,9 +83,7 @@ def overview(orders: Sequence[Order], language: Language) -> list[OrderFact]:
                 order=order.id,
                 day=day(order.placed_at, language),
                 items=order.lines[0].title[language] if order.lines else "",
-                more=text("order.more", language, count=len(order.lines) - 1)
-                if len(order.lines) > 1
-                else "",
+                more=text("order.more", language, count=len(order.lines) - 1) if len(order.lines) > 1 else "",
                 total=money(order.total, order.currency),
                 state=text(f"state.{order.state}", language),
             ),

@@ -67,9 +67,7 @@ class OrderProof:
             )
         recent.append(now)
         # Without a match the code reaches nobody, so the stored hash opens nothing.
-        return ev.CodeSent(
-            order=order, code_hash=self._hash(state, order, code), expires_at=now + LIFETIME
-        )
+        return ev.CodeSent(order=order, code_hash=self._hash(state, order, code), expires_at=now + LIFETIME)
 
     def check(self, state: Conversation, code: str) -> OrderId | None:
         """Return the order that ``code`` proves, or ``None``.
@@ -80,9 +78,7 @@ class OrderProof:
         if state.code_failures >= TRIES:
             raise TooManyTries
         for order, expected, expires_at in reversed(state.codes):
-            if expires_at > self._clock() and hmac.compare_digest(
-                expected, self._hash(state, order, code)
-            ):
+            if expires_at > self._clock() and hmac.compare_digest(expected, self._hash(state, order, code)):
                 return order
         return None
 

@@ -17,7 +17,7 @@ def _texts() -> dict[str, dict[Language, str]]:
     return cast("dict[str, dict[Language, str]]", yaml.safe_load(raw))
 
 
-def text(name: str, language: Language, **values: Any) -> str:
+def text(name: str, language: Language, /, **values: Any) -> str:
     """Return the sentence ``name`` with ``values`` filled in.
 
     Raises:

@@ -1,0 +1,144 @@
+"""Generate an answer from passages, and let stand only what they support.
+
+Text streams as it comes and is provisional. Each sentence is checked as soon as it is
+complete; one without support is taken back visibly. What is left carries citations.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+
+from agent.events import Citation
+from agent.grounding import Claim, SentenceSplitter, Source, SourceSet
+from agent.ids import Language
+from agent.prompts import answer_prompt
+from agent.turn_run import Ports, TurnRun
+from retrieval.passages import Passage
+from retrieval.quote import best_sentences
+
+MARK = re.compile(r"\s*\[\d{1,2}\]|^\s*(?:Answer|回答|答)\s*[:：]\s*")
+"""Citation marks the model writes itself are dropped: ours come from the check."""
+
+
+@dataclass
+class Draft:
+    """An answer in the making: the sentences that stand, and what supports each."""
+
+    kept: list[Claim] = field(default_factory=list)
+    withdrawn: list[str] = field(default_factory=list)
+
+    @property
+    def supported(self) -> list[Claim]:
+        """The kept sentences that claim something."""
+        return [claim for claim in self.kept if claim.needs_source]
+
+
+async def generate(
+    run: TurnRun, ports: Ports, question: str, passages: Sequence[Passage], language: Language
+) -> Draft:
+    """Stream an answer and check it by sentence.
+
+    Raises:
+        ModelError: The model was away, slow or refused; what was streamed is taken back.
+    """
+    draft, splitter = Draft(), SentenceSplitter()
+    sources = SourceSet(
+        [
+            Source(
+                id=passage.chunk.id,
+                text=passage.chunk.text,
+                title=f"{passage.chunk.title} {passage.chunk.heading}".strip(),
+            )
+            for passage in passages
+        ]
+    )
+    base, shown, settled = run.offset, "", 0
+
+    def judge(sentences: Sequence[str]) -> None:
+        nonlocal shown, settled
+        for sentence in sentences:
+            start = shown.index(sentence, settled)
+            claim = sources.check(sentence)
+            repeated = any(claim.sentence == kept.sentence for kept in draft.kept)
+            if claim.supported and not repeated:
+                draft.kept.append(claim)
+                settled = start + len(sentence)
+                continue
+            draft.withdrawn.append("repeated" if repeated else claim.reason)
+            rest = shown[start + len(sentence) :]
+            run.take_back(base + start, draft.withdrawn[-1])
+            run.speak(rest)
+            shown, settled = shown[:start] + rest, start
+
+    run.meter.model_calls += 1
+    stream = ports.model.stream(answer_prompt(question, passages, language), max_tokens=ports.max_tokens)
+    try:
+        async with aclosing(stream) as pieces:  # type: ignore[type-var]
+            async for piece in pieces:
+                run.meter.prompt_tokens = piece.prompt_tokens or run.meter.prompt_tokens
+                run.meter.completion_tokens = piece.completion_tokens or run.meter.completion_tokens
+                if piece.text:
+                    run.speak(piece.text)
+                    shown += piece.text
+                    judge(splitter.feed(piece.text))
+        judge(splitter.flush())
+    except BaseException:
+        if shown:
+            run.take_back(base, "broken_off")
+        raise
+    return draft
+
+
+def settle(draft: Draft, passages: Sequence[Passage], *, first: int = 1) -> tuple[str, tuple[Citation, ...]]:
+    """Join what stands, with ``[n]`` after each supported sentence, counting from ``first``."""
+    chunks = {passage.chunk.id: passage.chunk for passage in passages}
+    citations: dict[str, Citation] = {}
+    words: list[str] = []
+    for claim in draft.kept:
+        sentence = MARK.sub("", claim.sentence).strip()
+        if not sentence:
+            continue
+        if claim.needs_source:
+            chunk = chunks[claim.source]
+            known = citations.setdefault(
+                chunk.id,
+                Citation(
+                    ref=str(first + len(citations)),
+                    kind="passage",
+                    id=chunk.id,
+                    title=chunk.title,
+                    heading=chunk.heading,
+                    quote=claim.quote,
+                    version=chunk.version,
+                ),
+            )
+            sentence = f"{sentence} [{known.ref}]"
+        words.append(sentence)
+    return " ".join(words), tuple(citations.values())
+
+
+def quote(
+    question: str, passages: Sequence[Passage], language: Language, *, first: int = 1
+) -> tuple[str, tuple[Citation, ...]]:
+    """The sentences of ``passages`` that fit the question best, word for word, with citations."""
+    lines: list[str] = []
+    citations: dict[str, Citation] = {}
+    for found in best_sentences(question, passages, language, limit=3):
+        chunk = found.passage.chunk
+        known = citations.setdefault(
+            chunk.id,
+            Citation(
+                ref=str(first + len(citations)),
+                kind="passage",
+                id=chunk.id,
+                title=chunk.title,
+                heading=chunk.heading,
+                quote=found.text,
+                version=chunk.version,
+            ),
+        )
+        lines.append(f"- {found.text} [{known.ref}]")
+    return "\n".join(lines), tuple(citations.values())

@@ -1,0 +1,177 @@
+"""Answer from order facts and from documents.
+
+Order facts are said as they are: nothing generated stands between a shopper and the state
+of their order. Questions to the documents are answered by the model and checked; when it
+is away or nothing it said can stand, the sources are quoted instead.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from langgraph.runtime import Runtime
+
+from agent import events as ev
+from agent.answering import generate, quote, settle
+from agent.errors import ModelError
+from agent.events import Citation
+from agent.handoff import UNSUPPORTED
+from agent.ids import Language
+from agent.nodes.orders import ABOUT_ORDERS
+from agent.order_facts import eligibility_fact
+from agent.prompts import VERSION
+from agent.texts import text
+from agent.turn_run import Ports, TurnRun
+from agent.turn_state import TurnContext, TurnState
+from retrieval.passages import Found
+
+QUESTIONS = frozenset({"product_question", "policy_question", "off_topic", "unclear"})
+STATUS_FACTS = 6
+"""Order facts told at once; the rest is there when asked for."""
+
+
+@dataclass
+class Answer:
+    """The parts of one answer, in the order they are said."""
+
+    parts: list[str] = field(default_factory=list)
+    citations: list[Citation] = field(default_factory=list)
+    replies: list[str] = field(default_factory=list)
+    withdrawn: list[str] = field(default_factory=list)
+    how: Literal["generated", "quoted", "composed"] = "composed"
+    degraded: bool = False
+    supported: bool = True
+    outcome: str = "answered"
+
+    def cite(self, fact: ev.OrderFact) -> str:
+        """Add an order fact and return its sentence with the mark."""
+        ref = str(len(self.citations) + 1)
+        self.citations.append(
+            Citation(ref=ref, kind="order_fact", id=fact.id, title=fact.order, quote=fact.text)
+        )
+        return f"{fact.text} [{ref}]"
+
+
+async def answer(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
+    """Say what the shop and its documents say."""
+    run, ports = runtime.context.run, runtime.context.ports
+    understanding = state["understanding"]
+    language, intents = understanding.language, set(understanding.intents)
+    said = Answer()
+    if "complaint" in intents:
+        strong = state["mood"].scores.negative >= 0.5
+        said.parts.append(text("sorry.strong" if strong else "sorry", language))
+        said.replies.append(text("reply.person", language))
+    if intents & ABOUT_ORDERS or understanding.order is not None:
+        await _from_orders(state, run, ports, said, language)
+    found = state.get("found")
+    asks = bool(intents & QUESTIONS) or (not said.citations and bool(intents & {"return_eligibility"}))
+    if asks:
+        if said.parts:
+            run.speak("\n".join(said.parts) + "\n\n")
+        await _from_documents(understanding.query or state["text"], found, run, ports, said, language)
+    if not said.supported and run.state.mode == "assistant":
+        said.replies.insert(0, text("reply.person", language))
+    told = ev.AnswerSent(
+        turn=run.turn,
+        text="\n\n".join(part for part in said.parts if part),
+        language=language,
+        how=said.how,
+        citations=tuple(said.citations),
+        withdrawn=tuple(said.withdrawn),
+        quick_replies=tuple(dict.fromkeys(said.replies)),
+        supported=said.supported,
+        degraded=said.degraded,
+        model=ports.model.name if said.how == "generated" else "",
+        adapter=ports.model.adapter if said.how == "generated" else "",
+        prompt=VERSION if said.how == "generated" else "",
+    )
+    result: TurnState = {"out": [told], "outcome": said.outcome}
+    if not said.supported and run.state.unsupported + 1 >= UNSUPPORTED and run.state.mode == "assistant":
+        result["reasons"] = ("unsupported_answer",)
+    return result
+
+
+async def _from_orders(
+    state: TurnState, run: TurnRun, ports: Ports, said: Answer, language: Language
+) -> None:
+    focus, facts = state["focus"], state["facts"]
+    intents = set(state["understanding"].intents)
+    if run.state.scope.level == "visitor":
+        if intents & {"complaint"}:
+            said.parts.append(text("prove.ask", language))
+            said.outcome = "asked"
+        return
+    if focus.down:
+        said.parts.append(text("shop.down", language))
+        said.replies.append(text("reply.person", language))
+        said.outcome = "failed"
+        return
+    if focus.order is not None:
+        told = [said.cite(fact) for fact in facts if fact.name not in {"placed", "items"}][:STATUS_FACTS]
+        if "find_orders" in intents or "complaint" in intents:
+            told += [said.cite(fact) for fact in facts if fact.name == "items"]
+        if "return_eligibility" in intents:
+            ruling = await ports.shop.eligibility(run.state.scope, focus.order.id, "return")
+            if ruling is not None:
+                fact = eligibility_fact(focus.order, ruling, language)
+                await run.record(ev.OrderFactsRead(turn=run.turn, facts=(fact,)))
+                told.insert(0, said.cite(fact))
+                if ruling.allowed:
+                    said.replies.append(text("reply.action.return", language, order=focus.order.id))
+        said.parts.append("\n".join(told))
+        return
+    if focus.named is not None:
+        said.parts.append(text("order.not_found", language, order=focus.named))
+        said.outcome = "asked"
+    elif not focus.choices:
+        if intents & ABOUT_ORDERS - {"return_eligibility", "complaint"}:
+            said.parts.append(text("orders.none", language))
+        return
+    else:
+        said.parts.append(text("orders.lead" if "find_orders" in intents else "orders.which", language))
+        said.outcome = "answered" if "find_orders" in intents else "asked"
+    said.parts.append("\n".join(f"- {said.cite(fact)}" for fact in facts))
+    said.replies += [text("reply.order", language, order=order.id) for order in focus.choices[:3]]
+
+
+async def _from_documents(
+    question: str, found: Found | None, run: TurnRun, ports: Ports, said: Answer, language: Language
+) -> None:
+    if found is None:
+        said.parts.append(text("index.down", language))
+        said.replies.append(text("reply.person", language))
+        said.outcome, said.degraded = "failed", True
+        return
+    if found.answerable < ports.answerable or not found.passages:
+        titles = list(dict.fromkeys(passage.chunk.title for passage in found.passages))[:3]
+        separator = "、" if language == "zh" else ", "
+        said.parts.append(
+            text("unanswerable.near", language, titles=separator.join(titles))
+            if titles
+            else text("unanswerable", language)
+        )
+        said.supported, said.outcome = False, "failed"
+        return
+    first = len(said.citations) + 1
+    try:
+        draft = await generate(run, ports, question, found.passages, language)
+    except ModelError:
+        words, citations = quote(question, found.passages, language, first=first)
+        lead = text("model.down" if words else "model.down.nothing", language)
+        said.parts.append(f"{lead}\n{words}".strip())
+        said.citations += citations
+        said.replies.append(text("reply.person", language))
+        said.how, said.degraded, said.outcome = "quoted", True, "quoted"
+        return
+    said.withdrawn += draft.withdrawn
+    if draft.supported:
+        words, citations = settle(draft, found.passages, first=first)
+        said.how = "generated"
+    else:
+        words, citations = quote(question, found.passages, language, first=first)
+        words = f"{text('quote.lead', language)}\n{words}"
+        said.how, said.outcome = "quoted", "quoted"
+    said.parts.append(words)
+    said.citations += citations

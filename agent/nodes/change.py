@@ -1,0 +1,235 @@
+"""Prepare a change to an order: which order, whether it may be, with which details.
+
+Nothing is changed here. The end is either a question back or a proposal from the gate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from langgraph.runtime import Runtime
+
+from agent import events as ev
+from agent.errors import ShopUnavailable
+from agent.events import EventBody
+from agent.ids import Language, OrderId, TurnId
+from agent.nodes.orders import ACTIONS
+from agent.order_facts import eligibility_fact, money, overview
+from agent.shop.port import ActionKind, Eligibility, Order, OrderAction, OrderLine
+from agent.texts import text
+from agent.turn_state import TurnContext, TurnState
+from agent.understanding import Understanding
+
+ADDRESS = ("recipient", "line1", "line2", "city", "region", "postal_code", "country")
+REQUIRED = ("recipient", "line1", "city", "postal_code", "country")
+SOUR = 0.5
+"""P(negative) from which a "no" by the rules goes to a person, who may make an exception."""
+
+
+async def change(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
+    """Ask for what is missing, explain why not, or propose the change."""
+    run, ports = runtime.context.run, runtime.context.ports
+    understanding, focus = state["understanding"], state["focus"]
+    language = understanding.language
+    if focus.down:
+        return _answer(run.turn, language, text("shop.down", language), outcome="failed")
+    kind = _kind(understanding, run.state.asking)
+    order = focus.order
+    if order is None:
+        return _which(run.turn, language, kind, focus.named, focus.choices)
+    try:
+        ruling = await ports.shop.eligibility(run.state.scope, order.id, kind)
+    except ShopUnavailable:
+        return _answer(run.turn, language, text("shop.down", language), outcome="failed")
+    if ruling is None:
+        return _answer(
+            run.turn, language, text("order.not_found", language, order=order.id), outcome="failed"
+        )
+    fact = eligibility_fact(order, ruling, language)
+    if not ruling.allowed:
+        await run.record(ev.OrderFactsRead(turn=run.turn, facts=(fact,)))
+        told = _answer(run.turn, language, f"{fact.text} [1]", citations=(_cite(fact),), outcome="failed")
+        if state["mood"].scores.negative >= SOUR and run.state.mode == "assistant":
+            told["reasons"] = ("out_of_policy",)
+        return told
+    details, question = _details(kind, order, ruling, understanding, run.state.asking, language)
+    action = OrderAction(kind=kind, order=order.id, arguments=details)
+    if question is not None:
+        words, replies = question
+        asks = ev.ProposedAction(kind=kind, order=order.id, arguments=details)
+        return _answer(run.turn, language, words, replies=replies, asks=asks, outcome="asked")
+    out: list[EventBody] = []
+    if (older := run.state.open_proposal(ports.clock())) is not None:
+        out.append(ev.ActionDeclined(proposal=older.proposal, why="superseded"))
+    summary = _summary(action, order, ruling, language)
+    proposal = ports.gate.propose(
+        run.state, turn=run.turn, action=action, eligibility=ruling, summary=summary
+    )
+    words = f"{summary}\n\n{text('confirm.hint', language)}"
+    out += [
+        proposal,
+        ev.AnswerSent(turn=run.turn, text=words, language=language, how="composed"),
+    ]
+    return {"out": out, "outcome": "proposed"}
+
+
+def _kind(understanding: Understanding, asking: ev.ProposedAction | None) -> ActionKind:
+    for intent in understanding.intents:
+        if intent in ACTIONS:
+            return ACTIONS[intent]
+    assert asking is not None  # noqa: S101 - the only other way here (decide._goes_on)
+    return asking.kind
+
+
+def _which(
+    turn: TurnId,
+    language: Language,
+    kind: ActionKind,
+    named: OrderId | None,
+    choices: Sequence[Order],
+) -> TurnState:
+    if not choices:
+        words = text("order.not_found", language, order=named) if named else text("orders.none", language)
+        return _answer(turn, language, words, outcome="failed")
+    lead = text("order.not_found", language, order=named) if named else text("orders.which", language)
+    lines = "\n".join(f"- {fact.text}" for fact in overview(choices, language))
+    replies = tuple(text(f"reply.action.{kind}", language, order=order.id) for order in choices[:4])
+    return _answer(turn, language, f"{lead}\n\n{lines}", replies=replies, outcome="asked")
+
+
+Question = tuple[str, tuple[str, ...]]
+
+
+def _details(
+    kind: ActionKind,
+    order: Order,
+    ruling: Eligibility,
+    understanding: Understanding,
+    asking: ev.ProposedAction | None,
+    language: Language,
+) -> tuple[dict[str, object], Question | None]:
+    """The action's arguments as far as they are known, and the question for the rest."""
+    known: dict[str, object] = {}
+    if asking is not None and asking.kind == kind and asking.order == order.id:
+        known = dict(asking.arguments)
+    slots = understanding.slots
+    if reason := slots.get("reason"):
+        known["reason"] = reason
+    if kind == "cancel":
+        known.setdefault("reason", "")
+        return known, None
+    if kind == "change_address":
+        for part in ADDRESS:
+            if value := slots.get(part):
+                known[part] = value
+        if any(not known.get(part) for part in REQUIRED):
+            return known, (text("ask.address", language), ())
+        return {part: known.get(part, "") for part in ADDRESS}, None
+    known.setdefault("reason", "")
+    lines = [line for line in order.lines if line.line in ruling.lines]
+    if "lines" not in known:
+        chosen = _chosen(lines, slots)
+        if not chosen:
+            replies = tuple(line.title[language] for line in lines[:4])
+            items = "; ".join(f"{line.line}. {line.title[language]} ({line.variant})" for line in lines)
+            return known, (text("ask.lines", language, order=order.id, items=items), replies)
+        known["lines"] = [line.line for line in chosen]
+    if kind == "return":
+        return known, None
+    wanted = [choice for choice in ruling.choices if choice.line in _lines(known)]
+    if not wanted:
+        return known, (text("ask.variant.none", language), ())
+    variant = slots.get("variant", "").strip().lower()
+    named = [
+        choice
+        for choice in wanted
+        if variant and any(variant in name.lower() for name in (*choice.name.values(), choice.sku))
+    ]
+    if len(named) != 1:
+        choices = ", ".join(choice.name[language] for choice in wanted)
+        replies = tuple(choice.name[language] for choice in wanted[:4])
+        return known, (text("ask.variant", language, choices=choices), replies)
+    known["sku"] = named[0].sku
+    return known, None
+
+
+def _lines(known: dict[str, object]) -> list[int]:
+    value = known.get("lines")
+    return [int(number) for number in value] if isinstance(value, list | tuple) else []
+
+
+def _chosen(lines: Sequence[OrderLine], slots: object) -> list[OrderLine]:
+    """The order lines a message names, all of them when only one is possible."""
+    if len(lines) == 1:
+        return list(lines)
+    assert isinstance(slots, dict)  # noqa: S101 - Mapping[str, str] by the reader's contract
+    number = str(slots.get("line", ""))
+    if number == "all":
+        return list(lines)
+    if number.isdigit():
+        return [line for line in lines if line.line == int(number)]
+    product = str(slots.get("product", "")).lower()
+    named = [line for line in lines if product and any(product in t.lower() for t in line.title.values())]
+    return named if len(named) == 1 else []
+
+
+def _summary(action: OrderAction, order: Order, ruling: Eligibility, language: Language) -> str:
+    """What will happen, in words; the shopper confirms exactly this."""
+    arguments = dict(action.arguments)
+    separator = "、" if language == "zh" else ", "
+    lines = _lines(arguments) or [line.line for line in order.lines]
+    items = separator.join(
+        f"{line.quantity} × {line.title[language]} ({line.variant})"
+        for line in order.lines
+        if line.line in lines
+    )
+    reason = str(arguments.get("reason") or text("reason.none", language))
+    match action.kind:
+        case "cancel":
+            refund = (
+                text("summary.cancel.nothing", language)
+                if order.state == "placed"
+                else text(
+                    "summary.cancel.refund",
+                    language,
+                    amount=money(order.total, order.currency),
+                    method=order.payment_method,
+                )
+            )
+            return text("summary.cancel", language, order=order.id, items=items, refund=refund)
+        case "return":
+            return text("summary.return", language, order=order.id, items=items, reason=reason)
+        case "exchange":
+            wanted = next(c.name[language] for c in ruling.choices if c.sku == arguments["sku"])
+            return text(
+                "summary.exchange", language, order=order.id, items=items, wanted=wanted, reason=reason
+            )
+        case "change_address":
+            address = separator.join(str(arguments[part]) for part in ADDRESS if arguments.get(part))
+            return text("summary.change_address", language, order=order.id, address=address)
+
+
+def _cite(fact: ev.OrderFact) -> ev.Citation:
+    return ev.Citation(ref="1", kind="order_fact", id=fact.id, title=fact.order, quote=fact.text)
+
+
+def _answer(
+    turn: TurnId,
+    language: Language,
+    words: str,
+    *,
+    outcome: str,
+    replies: tuple[str, ...] = (),
+    citations: tuple[ev.Citation, ...] = (),
+    asks: ev.ProposedAction | None = None,
+) -> TurnState:
+    answer = ev.AnswerSent(
+        turn=turn,
+        text=words,
+        language=language,
+        how="composed",
+        citations=citations,
+        quick_replies=replies,
+        asks=asks,
+    )
+    return {"out": [answer], "outcome": outcome}

@@ -1,0 +1,108 @@
+"""Decide what to do next. The rules are here and in ``agent.handoff``, never in a prompt."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from langgraph.runtime import Runtime
+
+from agent import handoff
+from agent.nodes.orders import ABOUT_ORDERS, ACTIONS
+from agent.turn_run import TurnRun
+from agent.turn_state import TurnContext, TurnState
+
+QUESTIONS = frozenset({"product_question", "policy_question"})
+
+
+def begin(state: TurnState, runtime: Runtime[TurnContext]) -> Literal["perform", "understand", "converse"]:
+    """A confirmed change comes first; then words; a click without words is only acknowledged."""
+    if runtime.context.run.state.confirmed() is not None:
+        return "perform"
+    return "understand" if state["text"].strip() else "converse"
+
+
+async def decide(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
+    """Say whether a person is needed, and why."""
+    run, ports = runtime.context.run, runtime.context.ports
+    if run.state.mode != "assistant":
+        return {"reasons": ()}
+    understanding, found = state["understanding"], state.get("found")
+    unanswered = (
+        set(understanding.intents) <= QUESTIONS and found is not None and found.answerable < ports.answerable
+    )
+    earlier = [mood for mood in run.state.moods if run.state.since_handback < mood.seq < _first(run)]
+    situation = handoff.Situation(
+        intents=understanding.intents,
+        topics=understanding.topics,
+        negative=state["mood"].scores.negative,
+        earlier_negative=max(0.0, -earlier[-1].value) if earlier else 0.0,
+        unsupported=run.state.unsupported + 1 if unanswered else 0,
+        failures=run.state.failures,
+        repeated=_repeated(state, run),
+    )
+    return {"reasons": handoff.reasons(situation)}
+
+
+def route(
+    state: TurnState, runtime: Runtime[TurnContext]
+) -> Literal["hand_over", "prove", "change", "perform", "answer", "converse"]:
+    """Choose the node that ends the turn."""
+    run, ports = runtime.context.run, runtime.context.ports
+    understanding = state["understanding"]
+    intents = set(understanding.intents)
+    if state["reasons"]:
+        return "hand_over"
+    if understanding.intents[0] == "confirm" and run.state.open_proposal(ports.clock()) is not None:
+        return "perform"
+    if understanding.code is not None and run.state.codes:
+        return "prove"
+    visitor = run.state.scope.level == "visitor"
+    proves = "prove_order" in intents or (understanding.email and visitor)
+    if proves or (visitor and intents & ABOUT_ORDERS - {"complaint", "return_eligibility"}):
+        return "prove"
+    if visitor and understanding.order is not None:
+        return "prove"
+    if intents & ACTIONS.keys() or _goes_on(state, run):
+        return "change"
+    if intents & (QUESTIONS | ABOUT_ORDERS) or understanding.order is not None:
+        return "answer"
+    found = state.get("found")
+    if intents & {"unclear", "off_topic"} and found and found.answerable >= ports.answerable:
+        return "answer"
+    return "converse"
+
+
+def after_change(state: TurnState) -> Literal["hand_over", "__end__"]:
+    """A change that needs a person goes on to one."""
+    return "hand_over" if state.get("reasons") else "__end__"
+
+
+def _goes_on(state: TurnState, run: TurnRun) -> bool:
+    """Whether the message gives the details asked for, rather than something new."""
+    understanding = state["understanding"]
+    fresh = set(understanding.intents) & (QUESTIONS | ABOUT_ORDERS | {"greeting", "decline", "goodbye"})
+    return run.state.asking is not None and (not fresh or understanding.confidence < 0.5)
+
+
+def _repeated(state: TurnState, run: TurnRun) -> bool:
+    before = [
+        event.body
+        for event in run.events
+        if event.body.type == "message.understood"
+        and event.seq > run.state.since_handback
+        and event.body.turn != run.turn
+    ]
+    if not before:
+        return False
+    now, last = state["understanding"], before[-1]
+    return (
+        now.intents[0] == last.intents[0]
+        and now.intents[0] in ABOUT_ORDERS | QUESTIONS
+        and (now.order or last.order) == last.order
+    )
+
+
+def _first(run: TurnRun) -> int:
+    """``seq`` of the first shopper line of this turn."""
+    burst = run.state.said_since(run.state.answered_upto)
+    return burst[0].seq if burst else run.state.head + 1

@@ -1,0 +1,68 @@
+"""Find passages for the question."""
+
+from __future__ import annotations
+
+from langgraph.runtime import Runtime
+
+from agent import events as ev
+from agent.events import PassageRef
+from agent.turn_state import TurnContext, TurnState
+from retrieval.errors import RetrievalError
+from retrieval.passages import Visibility
+
+ASKS_DOCUMENTS = frozenset(
+    {
+        "product_question",
+        "policy_question",
+        "return_eligibility",
+        "complaint",
+        "unclear",
+        "off_topic",
+        "return_item",
+        "exchange_item",
+    }
+)
+"""Intents whose answer may be in a document."""
+
+
+async def search(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
+    """Look for passages the shopper may see; an index that is away counts as nothing found."""
+    run, ports = runtime.context.run, runtime.context.ports
+    understanding = state["understanding"]
+    if not ASKS_DOCUMENTS & set(understanding.intents) or not understanding.query:
+        return {"found": None}
+    visible: set[Visibility] = {"public"}
+    if run.state.customer is not None:
+        visible.add("customers")
+    try:
+        found = await ports.retriever.find(
+            understanding.query,
+            language=understanding.language,
+            visible_to=frozenset(visible),
+            k=ports.passages,
+        )
+    except RetrievalError:
+        return {"found": None}
+    await run.record(
+        ev.PassagesFound(
+            turn=run.turn,
+            query=understanding.query,
+            passages=tuple(
+                PassageRef(
+                    id=passage.chunk.id,
+                    document=passage.chunk.document,
+                    source=passage.chunk.source,
+                    title=passage.chunk.title,
+                    heading=passage.chunk.heading,
+                    text=passage.chunk.text,
+                    language=passage.chunk.language,
+                    version=passage.chunk.version,
+                    kind=passage.chunk.kind,
+                    similarity=round(passage.similarity, 4),
+                )
+                for passage in found.passages
+            ),
+            answerable=round(found.answerable, 4),
+        )
+    )
+    return {"found": found}

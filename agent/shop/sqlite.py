@@ -1,0 +1,472 @@
+"""The demo shop's store: both shop ports over one SQLite file."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import sqlite3
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final, cast
+from urllib.parse import quote
+
+from sqlalchemy import (
+    URL,
+    ColumnElement,
+    Connection,
+    Row,
+    event,
+    false,
+    func,
+    insert,
+    or_,
+    select,
+    true,
+    update,
+)
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from agent.errors import ActionNotAllowed, IdempotencyMismatch, OrderNotFound, ShopUnavailable
+from agent.ids import CustomerId, Language, OrderId
+from agent.scope import Scope
+from agent.shop import receipts
+from agent.shop.arguments import (
+    AddressArguments,
+    Arguments,
+    CancelArguments,
+    ExchangeArguments,
+    ReturnArguments,
+    fingerprint,
+    parse,
+)
+from agent.shop.countries import country_code
+from agent.shop.port import (
+    ActionKind,
+    ActionResult,
+    Address,
+    Customer,
+    Eligibility,
+    Order,
+    OrderAction,
+    OrderLine,
+)
+from agent.shop.rows import read_customers, read_orders
+from agent.shop.rules import LineFacts, OrderFacts, ShopRules, eligibility, line_rule, return_refund
+from agent.shop.schema import (
+    actions,
+    customers,
+    order_lines,
+    orders,
+    refunds,
+    return_lines,
+    returns,
+    shipments,
+    variants,
+)
+
+BUSY_SECONDS: Final = 5.0
+"""Default patience with another process's write; changes here take milliseconds."""
+
+BATCH: Final = 50
+"""Customers whose orders are read in one transaction by ``all_orders``."""
+
+
+class SqliteShop:
+    """The demo store: implements ``Shop`` and ``ShopRecords``.
+
+    Reads see one snapshot each. Changes take SQLite's write lock first (``BEGIN IMMEDIATE``),
+    so that what was checked still holds when it is changed, also across processes.
+
+    Args:
+        database: An existing store, made by ``agent.shop.demo.open_demo_shop``.
+        rules: The shop's figures.
+        clock: Now, UTC.
+        busy_seconds: How long to wait for another process's write before the store counts as down.
+    """
+
+    def __init__(
+        self,
+        database: Path,
+        rules: ShopRules,
+        *,
+        clock: Callable[[], datetime],
+        busy_seconds: float = BUSY_SECONDS,
+    ) -> None:
+        # mode=rw: a missing file is an error, not a new empty shop.
+        url = URL.create(
+            "sqlite+aiosqlite",
+            database=f"file:{quote(str(database.absolute()))}",
+            query={"mode": "rw", "uri": "true"},
+        )
+        # isolation_level=None: sqlite3 itself begins nothing, the hook below does.
+        self._engine = create_async_engine(
+            url, connect_args={"isolation_level": None, "timeout": busy_seconds}, hide_parameters=True
+        )
+        event.listen(self._engine.sync_engine, "connect", _set_up)
+        event.listen(self._engine.sync_engine, "begin", _begin)
+        self._writer = self._engine.execution_options(immediate=True)
+        self._rules = rules
+        self._clock = clock
+
+    @property
+    def rules(self) -> ShopRules:
+        """The shop's figures."""
+        return self._rules
+
+    async def close(self) -> None:
+        """Close the file."""
+        await self._engine.dispose()
+
+    # What a conversation may reach.
+
+    async def customer(self, scope: Scope) -> Customer | None:
+        """The signed-in customer of the scope, or ``None``."""
+        if scope.customer is None:
+            return None
+        async with self._transaction() as connection:
+            found = await read_customers(connection, customers.c.id == scope.customer)
+        return found[0] if found else None
+
+    async def orders(self, scope: Scope, *, limit: int = 20) -> list[Order]:
+        """Orders in scope, newest first."""
+        async with self._transaction() as connection:
+            return await read_orders(connection, _in_scope(scope), limit=max(limit, 0))
+
+    async def order(self, scope: Scope, order: OrderId) -> Order | None:
+        """One order, or ``None`` when missing or out of scope."""
+        async with self._transaction() as connection:
+            return await _one(connection, scope, order)
+
+    async def eligibility(self, scope: Scope, order: OrderId, action: ActionKind) -> Eligibility | None:
+        """Whether ``action`` is possible now, or ``None`` when missing or out of scope."""
+        async with self._transaction() as connection:
+            found = await _one(connection, scope, order)
+            return None if found is None else await self._verdict(connection, found, action)
+
+    async def perform(self, scope: Scope, action: OrderAction, *, idempotency_key: str) -> ActionResult:
+        """Do ``action`` once; see the port for the errors.
+
+        ``ActionResult.refund`` is what is refunded by the action itself; a return's refund
+        comes with the parcel and stands in the explanation.
+        """
+        arguments = parse(action)
+        wanted = fingerprint(action)
+        async with self._transaction(write=True) as connection:
+            order = await _one(connection, scope, action.order)
+            if order is None:
+                raise OrderNotFound("missing or out of scope")
+            earlier = (
+                await connection.execute(select(actions).where(actions.c.key == idempotency_key))
+            ).one_or_none()
+            if earlier is not None:
+                if earlier.fingerprint != wanted:
+                    raise IdempotencyMismatch("the key belongs to another action")
+                return replace(_result_from(earlier.result), repeated=True)
+            verdict = await self._verdict(connection, order, action.kind)
+            if not verdict.allowed:
+                raise ActionNotAllowed(verdict.rule)
+            result = await self._change(connection, order, arguments)
+            await connection.execute(
+                insert(actions).values(
+                    key=idempotency_key,
+                    order=order.id,
+                    kind=action.kind,
+                    fingerprint=wanted,
+                    result=_result_to(result),
+                    done_at=self._clock(),
+                )
+            )
+            return result
+
+    async def owner_for_proof(self, order: OrderId, email: str) -> CustomerId | None:
+        """The owner's id if ``email`` is the order's (case and spaces ignored), else ``None``."""
+        query = (
+            select(customers.c.id, customers.c.email)
+            .join(orders, orders.c.customer == customers.c.id)
+            .where(orders.c.id == order)
+        )
+        async with self._transaction() as connection:
+            owner = (await connection.execute(query)).one_or_none()
+        # A missing order is compared too, so that both outcomes take the same steps.
+        email_of_order = "" if owner is None else owner.email
+        same = hmac.compare_digest(_plain(email).encode(), _plain(email_of_order).encode())
+        return CustomerId(owner.id) if owner is not None and same else None
+
+    # The operator's view.
+
+    async def customers(self) -> list[Customer]:
+        """All customers, by id."""
+        async with self._transaction() as connection:
+            return await read_customers(connection, true())
+
+    async def customer_by_email(self, email: str) -> Customer | None:
+        """The customer with this e-mail (case and spaces ignored), or ``None``."""
+        async with self._transaction() as connection:
+            found = await read_customers(connection, customers.c.email == _plain(email))
+        return found[0] if found else None
+
+    async def orders_of(self, customer: CustomerId) -> list[Order]:
+        """All orders of one customer, newest first."""
+        async with self._transaction() as connection:
+            return await read_orders(connection, orders.c.customer == customer)
+
+    async def all_orders(self) -> AsyncIterator[Order]:
+        """Every order, by customer then newest first, a few customers at a time."""
+        ids = [customer.id for customer in await self.customers()]
+        for start in range(0, len(ids), BATCH):
+            async with self._transaction() as connection:
+                batch = await read_orders(connection, orders.c.customer.in_(ids[start : start + BATCH]))
+            for order in batch:
+                yield order
+
+    # Rules and changes.
+
+    async def _verdict(self, connection: AsyncConnection, order: Order, action: ActionKind) -> Eligibility:
+        facts = await self._facts(connection, order)
+        return eligibility(action, facts, today=self._rules.day(self._clock()), rules=self._rules)
+
+    async def _facts(self, connection: AsyncConnection, order: Order) -> OrderFacts:
+        shelf: dict[str, list[Row[Any]]] = defaultdict(list)
+        products = [line.product for line in order.lines]
+        for variant in await connection.execute(select(variants).where(variants.c.product.in_(products))):
+            shelf[variant.product].append(variant)
+        terms = {
+            row.line: row
+            for row in await connection.execute(
+                select(order_lines.c.line, order_lines.c.final_sale, order_lines.c.sealed).where(
+                    order_lines.c.order == order.id
+                )
+            )
+        }
+        # A replacement's delivery does not start the window again.
+        delivered = await connection.scalar(
+            select(func.max(shipments.c.delivered_at, type_=shipments.c.delivered_at.type)).where(
+                shipments.c.order == order.id, ~shipments.c.replacement
+            )
+        )
+        return OrderFacts(
+            state=order.state,
+            lines=tuple(
+                LineFacts(
+                    line=line.line,
+                    quantity=line.quantity,
+                    open=line.quantity - line.returned,
+                    unit_price=line.unit_price,
+                    final_sale=terms[line.line].final_sale,
+                    sealed=terms[line.line].sealed,
+                    swaps=_swaps(shelf[line.product], line),
+                )
+                for line in order.lines
+            ),
+            total=order.total,
+            shipping=order.shipping,
+            payment_method=order.payment_method,
+            delivered=None if delivered is None else self._rules.day(delivered),
+        )
+
+    async def _change(self, connection: AsyncConnection, order: Order, arguments: Arguments) -> ActionResult:
+        match arguments:
+            case CancelArguments():
+                return await self._cancel(connection, order)
+            case ExchangeArguments():
+                return await self._exchange(connection, order, arguments)
+            case ReturnArguments():
+                return await self._return(connection, order, arguments)
+            case AddressArguments():
+                return await self._change_address(connection, order, arguments)
+            case _:
+                raise ActionNotAllowed("unknown_action")
+
+    async def _cancel(self, connection: AsyncConnection, order: Order) -> ActionResult:
+        now = self._clock()
+        refund = None if order.state == "placed" else order.total
+        await connection.execute(
+            update(orders).where(orders.c.id == order.id).values(state="cancelled", cancelled_at=now)
+        )
+        if refund is not None:
+            await connection.execute(
+                insert(refunds).values(
+                    order=order.id,
+                    number=len(order.refunds) + 1,
+                    amount=refund,
+                    method=order.payment_method,
+                    issued_at=now,
+                    reason="cancelled",
+                )
+            )
+        for line in order.lines:
+            await connection.execute(
+                update(variants)
+                .where(variants.c.sku == line.sku)
+                .values(available=variants.c.available + line.quantity)
+            )
+        explanation = receipts.cancelled(order.id, refund, order.payment_method, self._rules)
+        return ActionResult(receipts.reference("CA", order.id), explanation, refund)
+
+    async def _return(
+        self, connection: AsyncConnection, order: Order, arguments: ReturnArguments
+    ) -> ActionResult:
+        facts = await self._facts(connection, order)
+        _check_lines("return", facts, arguments.lines)
+        label = receipts.reference("RT", order.id, len(order.returns) + 1)
+        await self._register(connection, order, label, "return", arguments)
+        today = self._rules.day(self._clock())
+        refund = return_refund(facts, arguments.lines, arguments.reason, today=today, rules=self._rules)
+        free = arguments.reason in self._rules.return_free_reasons
+        return ActionResult(label, receipts.return_registered(label, refund, free=free, rules=self._rules))
+
+    async def _exchange(
+        self, connection: AsyncConnection, order: Order, arguments: ExchangeArguments
+    ) -> ActionResult:
+        facts = await self._facts(connection, order)
+        _check_lines("exchange", facts, arguments.lines)
+        wanted = (
+            await connection.execute(select(variants).where(variants.c.sku == arguments.sku))
+        ).one_or_none()
+        chosen = [line for line in order.lines if line.line in arguments.lines]
+        if wanted is None or any(line.product != wanted.product or line.sku == wanted.sku for line in chosen):
+            raise ActionNotAllowed("not_another_variant")
+        own = select(variants.c.price).where(variants.c.sku.in_([line.sku for line in chosen]))
+        if any(wanted.price > price for price in await connection.scalars(own)):
+            raise ActionNotAllowed("costs_more")
+        pieces = sum(line.quantity - line.returned for line in chosen)
+        if wanted.available < pieces:
+            raise ActionNotAllowed("out_of_stock")
+        await connection.execute(
+            update(variants)
+            .where(variants.c.sku == wanted.sku)
+            .values(available=variants.c.available - pieces, reserved=variants.c.reserved + pieces)
+        )
+        label = receipts.reference("RT", order.id, len(order.returns) + 1)
+        await self._register(connection, order, label, "exchange", arguments)
+        title = chosen[0].title
+        names: dict[Language, str] = {
+            "en": f"{title['en']}, {wanted.name_en}",
+            "zh": f"{title['zh']}（{wanted.name_zh}）",
+        }
+        return ActionResult(label, receipts.exchange_registered(label, names, self._rules))
+
+    async def _register(
+        self,
+        connection: AsyncConnection,
+        order: Order,
+        label: str,
+        kind: ActionKind,
+        arguments: ReturnArguments,
+    ) -> None:
+        await connection.execute(
+            insert(returns).values(
+                id=label,
+                order=order.id,
+                kind=kind,
+                state="requested",
+                reason=arguments.reason,
+                requested_at=self._clock(),
+                exchange_for=arguments.sku if isinstance(arguments, ExchangeArguments) else None,
+            )
+        )
+        rows = [
+            {"return": label, "order": order.id, "line": line.line, "quantity": line.quantity - line.returned}
+            for line in order.lines
+            if line.line in arguments.lines
+        ]
+        await connection.execute(insert(return_lines), rows)
+
+    async def _change_address(
+        self, connection: AsyncConnection, order: Order, arguments: AddressArguments
+    ) -> ActionResult:
+        country = country_code(arguments.country)
+        method = await connection.scalar(select(orders.c.shipping_method).where(orders.c.id == order.id))
+        if country is None or country not in self._rules.method(method or "").regions:
+            # Another zone has another price; that is a new order, not a new address.
+            raise ActionNotAllowed("country_not_served")
+        address = Address(**{**arguments.model_dump(), "country": country})
+        await connection.execute(update(orders).where(orders.c.id == order.id).values(**vars(address)))
+        earlier = await connection.scalar(
+            select(func.count())
+            .select_from(actions)
+            .where(actions.c.order == order.id, actions.c.kind == "change_address")
+        )
+        reference = receipts.reference("AC", order.id, (earlier or 0) + 1)
+        return ActionResult(reference, receipts.address_changed(order.id, address))
+
+    @asynccontextmanager
+    async def _transaction(self, *, write: bool = False) -> AsyncIterator[AsyncConnection]:
+        """One transaction: committed at the end, rolled back by any exception."""
+        try:
+            async with (self._writer if write else self._engine).begin() as connection:
+                yield connection
+        except (SQLAlchemyError, sqlite3.Error, OSError) as error:
+            raise ShopUnavailable(f"the demo store failed: {type(error).__name__}") from error
+
+
+def _set_up(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
+    cursor = connection.cursor()
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    immediate = connection.get_execution_options().get("immediate")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+def _plain(email: str) -> str:
+    return "".join(email.split()).lower()
+
+
+def _in_scope(scope: Scope) -> ColumnElement[bool]:
+    """The rows of ``orders`` that ``scope`` covers, as ``Scope.covers`` decides."""
+    mine = orders.c.customer == scope.customer if scope.customer is not None else false()
+    return or_(mine, orders.c.id.in_(sorted(scope.orders)))
+
+
+def _swaps(shelf: Sequence[Row[Any]], line: OrderLine) -> frozenset[str]:
+    """The SKUs on the product's shelf that all that is open of ``line`` may be exchanged for."""
+    price = next(variant.price for variant in shelf if variant.sku == line.sku)
+    wanted = line.quantity - line.returned
+    return frozenset(
+        variant.sku
+        for variant in shelf
+        if variant.sku != line.sku and variant.price <= price and variant.available >= wanted
+    )
+
+
+def _check_lines(action: ActionKind, facts: OrderFacts, lines: Sequence[int]) -> None:
+    by_number = {line.line: line for line in facts.lines}
+    for number in lines:
+        rule = line_rule(action, by_number[number]) if number in by_number else "no_such_line"
+        if rule is not None:
+            raise ActionNotAllowed(rule)
+
+
+async def _one(connection: AsyncConnection, scope: Scope, order: OrderId) -> Order | None:
+    found = await read_orders(connection, _in_scope(scope) & (orders.c.id == order))
+    return found[0] if found else None
+
+
+def _result_to(result: ActionResult) -> str:
+    refund = None if result.refund is None else str(result.refund)
+    return json.dumps(
+        {"reference": result.reference, "explanation": dict(result.explanation), "refund": refund},
+        ensure_ascii=False,
+    )
+
+
+def _result_from(stored: str) -> ActionResult:
+    values = json.loads(stored)
+    refund = values["refund"]
+    return ActionResult(
+        reference=values["reference"],
+        explanation=cast(Mapping[Language, str], values["explanation"]),
+        refund=None if refund is None else Decimal(refund),
+    )

@@ -1,0 +1,1 @@
+"""The ``amends`` command, one module per group of sub-commands."""

@@ -1,0 +1,205 @@
+"""``amends up``: model, index and server, started together and stopped together."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.panel import Panel
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from agent.errors import AmendsError
+from retrieval.chroma import ChromaPassageIndex
+from retrieval.errors import RetrievalError
+from retrieval.indexing import index as bring_up_to_date
+from serving.http import CannotListen, HttpServer, StartFailed, listen
+from serving.models.catalogue import CatalogueModel
+from serving.models.catalogue import load as load_catalogue
+from serving.models.convert import convert, converted
+from serving.models.fetch import fetch
+from serving.models.hardware import available_memory, detect
+from serving.models.vllm import Speculation, VllmOptions, VllmServer
+from serving.settings import Settings, load
+from serving.wiring import open_embedder, open_index, open_model, running
+
+app = typer.Typer(add_completion=False)
+
+NOT_DOCUMENTS = ("manuals/*/*.md", "*.yaml", "products/*", "personas*", "*.txt")
+"""In the demo shop's folder: sources of documents, not documents."""
+
+
+@app.command()
+def up(
+    reindex: Annotated[bool, typer.Option(help="Bring the index up to date before serving.")] = True,
+) -> None:
+    """Start the model, the index and the server, and stop them all on Ctrl-C.
+
+    Exit codes: 0 stopped by the operator, 1 something could not be started, 2 wrong settings.
+    """
+    settings = load()
+    console = Console(stderr=True)
+    try:
+        asyncio.run(serve(settings, console, reindex=reindex))
+    except (AmendsError, RetrievalError, CannotListen, StartFailed, OSError) as error:
+        console.print(f"[bold red]amends up:[/] {error}", highlight=False)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(0) from None
+
+
+async def serve(settings: Settings, console: Console, *, reindex: bool) -> None:
+    """Start everything in order of need, print the addresses, and wait for a signal."""
+    listening = listen(settings.host, settings.port)  # a taken port is known before anything else
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    main = asyncio.current_task()
+    ready = False
+
+    def signalled() -> None:
+        stop.set()
+        if not ready and main is not None:  # still starting: end the start itself
+            main.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, signalled)
+    try:
+        async with AsyncExitStack() as stack:
+            with _progress(console) as progress:
+                prepare_index = asyncio.create_task(_index(settings, progress, reindex), name="index")
+                try:
+                    url, metrics = await _model(settings, stack, progress)
+                    index = await prepare_index
+                except BaseException:
+                    prepare_index.cancel()
+                    await asyncio.gather(prepare_index, return_exceptions=True)
+                    raise
+                model = open_model(settings, url)
+                product = await stack.enter_async_context(
+                    running(settings, model=model, model_metrics=metrics, index=index)
+                )
+                server = HttpServer(product.app, listening)
+                await server.start()
+                stack.push_async_callback(server.stop)
+            ready = True
+            _announce(console, server, settings)
+            waits = [asyncio.create_task(stop.wait()), asyncio.create_task(server.wait())]
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            for task in waits:
+                task.cancel()
+            console.print("stopping …")
+    except asyncio.CancelledError:
+        if not stop.is_set():
+            raise
+        console.print("stopped before it was ready")
+    finally:
+        listening.close()
+
+
+async def _index(settings: Settings, progress: Progress, reindex: bool) -> ChromaPassageIndex:
+    index = open_index(settings, open_embedder(settings), rebuild=True)
+    task = progress.add_task("documents", total=None)
+
+    def report(step: str, done: int, total: int) -> None:
+        label = {"read": "documents: reading", "embed": "documents: embedding"}[step]
+        progress.update(task, description=label, completed=done, total=total or 1)
+
+    try:
+        await asyncio.to_thread(index.open)
+        if reindex:
+            result = await bring_up_to_date(
+                [settings.shop.folder], index, progress=report, exclude=NOT_DOCUMENTS
+            )
+            for path, why in result.skipped:
+                progress.console.print(f"[yellow]skipped[/] {path}: {why}", highlight=False)
+            progress.update(
+                task,
+                description=f"documents: {result.documents} read, {result.added} passages new, "
+                f"{result.unchanged} unchanged, {result.removed} removed",
+                completed=1,
+                total=1,
+            )
+    except BaseException:
+        index.close()
+        raise
+    return index
+
+
+async def _model(settings: Settings, stack: AsyncExitStack, progress: Progress) -> tuple[str, str]:
+    """Make sure a model is served; its API address and its metrics' address."""
+    if settings.model.url:
+        return settings.model.url, ""
+    model = load_catalogue().get(settings.model.name)
+    models = settings.data / "models"
+    folder = converted(model, models)
+    if folder is None:
+        await _fetch(model, models, progress)
+        task = progress.add_task(f"model: converting {model.name}", total=None)
+        folder = await asyncio.to_thread(convert, model, models)
+        progress.update(task, completed=1, total=1)
+    hardware = await asyncio.to_thread(detect)
+    task = progress.add_task("model: starting", total=None)
+    server = VllmServer(
+        folder,
+        model.name,
+        settings.model.port,
+        log=settings.data / "vllm.log",
+        options=options_for(model, settings, device=hardware.device),
+        progress=lambda at: progress.update(task, description=f"model: starting · {at.said[:60]}"),
+        memory=available_memory,
+    )
+    await server.start()
+    stack.push_async_callback(server.stop)
+    progress.update(task, description=f"model: {model.name} on {hardware.described()}", completed=1, total=1)
+    return server.url, server.metrics_url
+
+
+def options_for(model: CatalogueModel, settings: Settings, *, device: str) -> VllmOptions:
+    """How ``model`` is served under these settings."""
+    return VllmOptions(
+        device="cuda" if device == "cuda" else "cpu",
+        dtype=model.dtype,
+        max_model_len=model.served_length,
+        memory_gib=model.memory_gib,
+        kv_cache_gib=settings.model.kv_cache_gib,
+        speculation=Speculation() if settings.model.speculation else None,
+    )
+
+
+async def _fetch(model: CatalogueModel, models: Path, progress: Progress) -> None:
+    task = progress.add_task(f"model: fetching {model.name}", total=None, bytes=True)
+
+    def report(done: int, total: int) -> None:
+        progress.update(task, completed=done, total=total)
+
+    await asyncio.to_thread(fetch, model, models, progress=report)
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(
+        SpinnerColumn(finished_text="✓"),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=24),
+        TimeElapsedColumn(),
+        console=console,
+    )
+
+
+def _announce(console: Console, server: HttpServer, settings: Settings) -> None:
+    url = server.url
+    lines = [f"API and widget   {url}/widget.js", f"ready?           {url}/readyz"]
+    if settings.demo:
+        names = ", ".join(settings.desk.users)
+        lines = [
+            f"shop with widget {url}/",
+            f"mailbox          {url}/mailbox",
+            f"staff desk       {url}/desk   (sign in as {names}; password: demo)",
+            f"insights         {url}/insights",
+            *lines[1:],
+        ]
+    console.print(Panel("\n".join(lines), title="Amends is ready", expand=False), highlight=False)
+    console.print("Ctrl-C stops everything.")
