@@ -192,7 +192,8 @@ _TERMS: tuple[re.Pattern[str], ...] = tuple(
 )
 _EACH = re.compile(r"\beach\b|\bper (?:item|piece)\b|\bevery item\b|每件|每个商品|每一件", re.IGNORECASE)
 _UNIVERSAL = re.compile(
-    r"\ball\b(?! you\b)|\bevery\b(?! other)|\balways\b|\bany ?time\b|所有|一律|全部|任何|任意|随时|总是", re.IGNORECASE
+    r"\ball\b(?! you\b)|\bevery\b(?! other)|\balways\b|\bany ?time\b|所有|一律|全部|任何|任意|随时|总是",
+    re.IGNORECASE,
 )
 # Of each group at most one can be true of the same thing.
 _ANTONYMS: tuple[tuple[re.Pattern[str], ...], ...] = tuple(
@@ -224,7 +225,9 @@ _ANTONYMS: tuple[tuple[re.Pattern[str], ...], ...] = tuple(
     )
 )  # fmt: skip
 # "Arbor 3": a name with its number, unless the number has a unit of its own.
-_MODEL = re.compile(r"(?<![\w'’])([A-Z][A-Za-z]+) (\d{1,3})(?![\d.,:]\d|\s?-|\s+[a-z]+s\b|\s?[%°€$天个件年月日元欧公克米])")
+_MODEL = re.compile(
+    r"(?<![\w'’])([A-Z][A-Za-z]+) (\d{1,3})(?![\d.,:]\d|\s?-|\s+[a-z]+s\b|\s?[%°€$天个件年月日元欧公克米])"
+)
 _CAPITALISED = re.compile(r"(?<![\w'’])[A-Z][A-Za-z]+(?:['’]s)?")
 _NOT_A_NAME = wording.words(
     """i monday tuesday wednesday thursday friday saturday sunday january february march april may june july
@@ -447,7 +450,9 @@ class _Query:
         # Names are looked up by themselves, in more than the window.
         named = wording.content(" ".join(name for name in self.names if name.isascii()))
         self.words = self.words - named or self.words
-        self.deeds = frozenset(_DEED.findall(self.text)) if _kind(self.text) in ("action", "event") else frozenset()
+        self.deeds = (
+            frozenset(_DEED.findall(self.text)) if _kind(self.text) in ("action", "event") else frozenset()
+        )
         self.chinese = bool(re.search("[\u4e00-\u9fff]", self.text))
         self.threshold = THRESHOLD_ZH if self.chinese else THRESHOLD_EN
 
@@ -607,7 +612,9 @@ def _failure(query: _Query, prepared: _Prepared, first: int, window: Sequence[_S
         scope.search(query.text) and not scope.search(nearest) for scope in scopes
     ):
         return "term_not_in_source"
-    if any(deed not in said and wording.stem(deed.lower()) not in wording.content(said) for deed in query.deeds):
+    if any(
+        deed not in said and wording.stem(deed.lower()) not in wording.content(said) for deed in query.deeds
+    ):
         return "action_not_done"
     if not all(name in prepared.lowered for name in query.names):
         return "name_not_in_source"

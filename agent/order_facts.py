@@ -9,7 +9,7 @@ from decimal import Decimal
 from agent.events import OrderFact
 from agent.ids import Language
 from agent.shop.port import Eligibility, Order, Refund, Shipment
-from agent.texts import text
+from agent.texts import names, text
 
 SYMBOLS = {"EUR": "€", "CNY": "¥", "USD": "$", "GBP": "£"}
 
@@ -27,11 +27,17 @@ def day(value: date | datetime, language: Language) -> str:
     return f"{value.day} {value:%B} {value.year}"
 
 
-def facts(order: Order, language: Language) -> list[OrderFact]:
+def payment(method: str, language: Language) -> str:
+    """A payment method in words; one without a name of its own stays as the shop calls it."""
+    name = f"payment.{method}"
+    return text(name, language) if name in names() else method
+
+
+def facts(order: Order, language: Language, *, today: date) -> list[OrderFact]:
     """Every fact a shopper may be told about ``order``, most asked first."""
     found = [_fact(order, "state", text(f"order.state.{order.state}", language, order=order.id))]
     for number, shipment in enumerate(order.shipments, 1):
-        found.extend(_shipment(order, shipment, number, language))
+        found.extend(_shipment(order, shipment, number, language, today))
     found.append(
         _fact(
             order,
@@ -97,7 +103,9 @@ def eligibility_fact(order: Order, eligibility: Eligibility, language: Language)
     return _fact(order, f"eligibility.{eligibility.action}", eligibility.explanation[language])
 
 
-def _shipment(order: Order, shipment: Shipment, number: int, language: Language) -> list[OrderFact]:
+def _shipment(
+    order: Order, shipment: Shipment, number: int, language: Language, today: date
+) -> list[OrderFact]:
     values = {
         "carrier": shipment.carrier,
         "tracking": shipment.tracking_number,
@@ -110,7 +118,8 @@ def _shipment(order: Order, shipment: Shipment, number: int, language: Language)
         _fact(order, f"tracking.{number}", text("shipment.tracking", language, **values)),
     ]
     if shipment.expected and shipment.state != "delivered":
-        found.append(_fact(order, f"expected.{number}", text("shipment.expected", language, **values)))
+        due = "shipment.expected" if shipment.expected >= today else "shipment.late"
+        found.append(_fact(order, f"expected.{number}", text(due, language, **values)))
     if shipment.events and shipment.state != "delivered":
         scan = shipment.events[-1]
         found.append(
@@ -138,7 +147,7 @@ def _refund(order: Order, refund: Refund, number: int, language: Language) -> Or
             name,
             language,
             amount=money(refund.amount, order.currency),
-            method=refund.method,
+            method=payment(refund.method, language),
             issued=day(refund.issued_at, language),
             settled=day(refund.settled_at, language) if refund.settled_at else "",
         ),

@@ -156,7 +156,10 @@ _QUANTITY = re.compile(
     rf"(?:(?P<to>{_TO})(?P<before2>{_CURRENCY}\s?)?(?P<minus2>[-−–]|零下)?(?P<high>{_NUMBER})(?:[\s-]{{0,2}}(?P<unit2>{_UNIT}))?)?",
     re.IGNORECASE,
 )
-_ARTICLE = re.compile(r"\b(?:within|for|after|in|takes|under|over)\s+(an?)\s+(?=(?:business |working )?(?:year|month|week|day|hour|minute)\b)", re.IGNORECASE)
+_ARTICLE = re.compile(
+    r"\b(?:within|for|after|in|takes|under|over)\s+(an?)\s+(?=(?:business |working )?(?:year|month|week|day|hour|minute)\b)",
+    re.IGNORECASE,
+)
 _PERCENT_HAN = re.compile(rf"百分之(?P<value>{_DIGITS}|[零一二三四五六七八九十百]+)")
 
 _MONTHS: tuple[str, ...] = (

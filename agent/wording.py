@@ -104,9 +104,7 @@ def content(text: str) -> frozenset[str]:
     return frozenset(found)
 
 
-_DROPPED = words(
-    "can day week month year hour minute business work eur euro percent unit"
-)
+_DROPPED = words("can day week month year hour minute business work eur euro percent unit")
 """Stems that a figure already carries, or that only frame a statement."""
 
 # ---- negation ----------------------------------------------------------------------------
@@ -124,7 +122,9 @@ _NOT_EN = re.compile(
     r"|n['’]t\b",
     re.IGNORECASE,
 )
-_NOT_ZH = re.compile("不|没有|没|未|无法|无需|无|非|别|勿|除外|除了|除非|拒绝|禁止|严禁|不得|切勿|谢绝|拒收|除")
+_NOT_ZH = re.compile(
+    "不|没有|没|未|无法|无需|无|非|别|勿|除外|除了|除非|拒绝|禁止|严禁|不得|切勿|谢绝|拒收|除"
+)
 # "No extra charge" says free, not no.
 _FREE = re.compile(
     r"\b(?:no|without(?: any)?|not? (?:any )?)\s*(?:extra |additional |shipping |return |delivery |further )*"

@@ -14,7 +14,7 @@ from agent.errors import ShopUnavailable
 from agent.events import EventBody
 from agent.ids import Language, OrderId, TurnId
 from agent.nodes.orders import ACTIONS
-from agent.order_facts import eligibility_fact, money, overview
+from agent.order_facts import eligibility_fact, money, overview, payment
 from agent.shop.port import ActionKind, Eligibility, Order, OrderAction, OrderLine
 from agent.texts import text
 from agent.turn_state import TurnContext, TurnState
@@ -193,7 +193,7 @@ def _summary(action: OrderAction, order: Order, ruling: Eligibility, language: L
                     "summary.cancel.refund",
                     language,
                     amount=money(order.total, order.currency),
-                    method=order.payment_method,
+                    method=payment(order.payment_method, language),
                 )
             )
             return text("summary.cancel", language, order=order.id, items=items, refund=refund)

@@ -58,7 +58,7 @@ async def orders(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
         return {"focus": Focus(down=True), "facts": ()}
     language = understanding.language
     if focus.order is not None:
-        read = tuple(facts(focus.order, language))
+        read = tuple(facts(focus.order, language, today=runtime.context.ports.clock().date()))
     else:
         read = tuple(overview(focus.choices, language))
     if read:

@@ -34,7 +34,7 @@ async def prove(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
                 out = []
                 words, outcome = text("prove.done", language, order=proven), "answered"
                 if (read := await ports.shop.order(run.state.scope, proven)) is not None:
-                    known = tuple(facts(read, language))
+                    known = tuple(facts(read, language, today=ports.clock().date()))
                     await run.record(ev.OrderFactsRead(turn=run.turn, facts=known))
                     words = f"{words}\n\n{known[0].text} [1]"
                     citations = (

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 from urllib.parse import quote
 
 from sqlalchemy import (
@@ -72,6 +73,8 @@ from agent.shop.schema import (
     variants,
 )
 
+T = TypeVar("T")
+
 BUSY_SECONDS: Final = 5.0
 """Default patience with another process's write; changes here take milliseconds."""
 
@@ -115,6 +118,7 @@ class SqliteShop:
         self._writer = self._engine.execution_options(immediate=True)
         self._rules = rules
         self._clock = clock
+        self._running: set[asyncio.Task[Any]] = set()
 
     @property
     def rules(self) -> ShopRules:
@@ -122,7 +126,8 @@ class SqliteShop:
         return self._rules
 
     async def close(self) -> None:
-        """Close the file."""
+        """Close the file when what still runs has ended."""
+        await asyncio.gather(*self._running, return_exceptions=True)
         await self._engine.dispose()
 
     # What a conversation may reach.
@@ -131,25 +136,28 @@ class SqliteShop:
         """The signed-in customer of the scope, or ``None``."""
         if scope.customer is None:
             return None
-        async with self._transaction() as connection:
-            found = await read_customers(connection, customers.c.id == scope.customer)
+        mine = customers.c.id == scope.customer
+        found = await self._transact(lambda connection: read_customers(connection, mine))
         return found[0] if found else None
 
     async def orders(self, scope: Scope, *, limit: int = 20) -> list[Order]:
         """Orders in scope, newest first."""
-        async with self._transaction() as connection:
-            return await read_orders(connection, _in_scope(scope), limit=max(limit, 0))
+        return await self._transact(
+            lambda connection: read_orders(connection, _in_scope(scope), limit=max(limit, 0))
+        )
 
     async def order(self, scope: Scope, order: OrderId) -> Order | None:
         """One order, or ``None`` when missing or out of scope."""
-        async with self._transaction() as connection:
-            return await _one(connection, scope, order)
+        return await self._transact(lambda connection: _one(connection, scope, order))
 
     async def eligibility(self, scope: Scope, order: OrderId, action: ActionKind) -> Eligibility | None:
         """Whether ``action`` is possible now, or ``None`` when missing or out of scope."""
-        async with self._transaction() as connection:
+
+        async def work(connection: AsyncConnection) -> Eligibility | None:
             found = await _one(connection, scope, order)
             return None if found is None else await self._verdict(connection, found, action)
+
+        return await self._transact(work)
 
     async def perform(self, scope: Scope, action: OrderAction, *, idempotency_key: str) -> ActionResult:
         """Do ``action`` once; see the port for the errors.
@@ -159,13 +167,13 @@ class SqliteShop:
         """
         arguments = parse(action)
         wanted = fingerprint(action)
-        async with self._transaction(write=True) as connection:
+
+        async def work(connection: AsyncConnection) -> ActionResult:
             order = await _one(connection, scope, action.order)
             if order is None:
                 raise OrderNotFound("missing or out of scope")
-            earlier = (
-                await connection.execute(select(actions).where(actions.c.key == idempotency_key))
-            ).one_or_none()
+            same_key = select(actions).where(actions.c.key == idempotency_key)
+            earlier = (await connection.execute(same_key)).one_or_none()
             if earlier is not None:
                 if earlier.fingerprint != wanted:
                     raise IdempotencyMismatch("the key belongs to another action")
@@ -186,6 +194,8 @@ class SqliteShop:
             )
             return result
 
+        return await self._transact(work, write=True)
+
     async def owner_for_proof(self, order: OrderId, email: str) -> CustomerId | None:
         """The owner's id if ``email`` is the order's (case and spaces ignored), else ``None``."""
         query = (
@@ -193,8 +203,11 @@ class SqliteShop:
             .join(orders, orders.c.customer == customers.c.id)
             .where(orders.c.id == order)
         )
-        async with self._transaction() as connection:
-            owner = (await connection.execute(query)).one_or_none()
+
+        async def work(connection: AsyncConnection) -> Row[Any] | None:
+            return (await connection.execute(query)).one_or_none()
+
+        owner = await self._transact(work)
         # A missing order is compared too, so that both outcomes take the same steps.
         email_of_order = "" if owner is None else owner.email
         same = hmac.compare_digest(_plain(email).encode(), _plain(email_of_order).encode())
@@ -204,27 +217,25 @@ class SqliteShop:
 
     async def customers(self) -> list[Customer]:
         """All customers, by id."""
-        async with self._transaction() as connection:
-            return await read_customers(connection, true())
+        return await self._transact(lambda connection: read_customers(connection, true()))
 
     async def customer_by_email(self, email: str) -> Customer | None:
         """The customer with this e-mail (case and spaces ignored), or ``None``."""
-        async with self._transaction() as connection:
-            found = await read_customers(connection, customers.c.email == _plain(email))
+        theirs = customers.c.email == _plain(email)
+        found = await self._transact(lambda connection: read_customers(connection, theirs))
         return found[0] if found else None
 
     async def orders_of(self, customer: CustomerId) -> list[Order]:
         """All orders of one customer, newest first."""
-        async with self._transaction() as connection:
-            return await read_orders(connection, orders.c.customer == customer)
+        theirs = orders.c.customer == customer
+        return await self._transact(lambda connection: read_orders(connection, theirs))
 
     async def all_orders(self) -> AsyncIterator[Order]:
         """Every order, by customer then newest first, a few customers at a time."""
         ids = [customer.id for customer in await self.customers()]
         for start in range(0, len(ids), BATCH):
-            async with self._transaction() as connection:
-                batch = await read_orders(connection, orders.c.customer.in_(ids[start : start + BATCH]))
-            for order in batch:
+            theirs = orders.c.customer.in_(ids[start : start + BATCH])
+            for order in await self._transact(partial(read_orders, which=theirs)):
                 yield order
 
     # Rules and changes.
@@ -398,14 +409,31 @@ class SqliteShop:
         reference = receipts.reference("AC", order.id, (earlier or 0) + 1)
         return ActionResult(reference, receipts.address_changed(order.id, address))
 
-    @asynccontextmanager
-    async def _transaction(self, *, write: bool = False) -> AsyncIterator[AsyncConnection]:
-        """One transaction: committed at the end, rolled back by any exception."""
-        try:
-            async with (self._writer if write else self._engine).begin() as connection:
-                yield connection
-        except (SQLAlchemyError, sqlite3.Error, OSError) as error:
-            raise ShopUnavailable(f"the demo store failed: {type(error).__name__}") from error
+    async def _transact(
+        self, work: Callable[[AsyncConnection], Coroutine[Any, Any, T]], *, write: bool = False
+    ) -> T:
+        """Do ``work`` in one transaction: committed at its end, rolled back by any exception.
+
+        It runs to its end even when the caller is cancelled. A statement of SQLite can't be
+        taken back half way, and a connection dropped in the middle of one would keep its lock.
+        """
+
+        async def whole() -> T:
+            try:
+                async with (self._writer if write else self._engine).begin() as connection:
+                    return await work(connection)
+            except (SQLAlchemyError, sqlite3.Error, OSError) as error:
+                raise ShopUnavailable(f"the demo store failed: {type(error).__name__}") from error
+
+        task = asyncio.create_task(whole())
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+        return await asyncio.shield(task)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            task.exception()  # looked at, so that nothing is logged when the caller is gone
 
 
 def _set_up(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:

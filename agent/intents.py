@@ -1,0 +1,191 @@
+"""What a message asks for: a classifier over embeddings, high-precision patterns, closed sets.
+
+The classifier is a softmax regression on E5 query embeddings, fitted by
+``tools/fit_intents.py`` on the examples in ``agent/data/intents.yaml``. A pattern adds a fixed
+weight to its intent's logit. "confirm" and "decline" are only ever whole messages from a list.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import numpy as np
+import numpy.typing as npt
+import yaml
+
+from agent.events import Intent
+
+Vectors = npt.NDArray[np.float32]
+
+_DATA = Path(__file__).parent / "data"
+WEIGHTS = _DATA / "intents.npz"
+
+_EDGES = re.compile(r"^[\s\W_]+|[\s\W_]+$")
+_CLAUSE = re.compile(
+    r"[.!?。！？;；\n]+\s*|[,，]\s*(?=\S)|\s+(?:and|but|also|plus|then)\s+(?=\S+\s+\S+)"
+    r"|(?:另外|还有|顺便|然后|而且|并且)(?=\S{3,})",
+    re.IGNORECASE,
+)
+_ACTS_ON_ITS_OWN = ("greeting", "thanks", "goodbye", "unclear", "off_topic")
+"""Intents that a clause beside another one does not add to a message."""
+
+
+def normalise(text: str) -> str:
+    """Text as compared: NFKC, without control and zero-width characters, one space."""
+    text = unicodedata.normalize("NFKC", text)
+    kept = (" " if ch.isspace() else ch for ch in text if ch.isspace() or unicodedata.category(ch)[0] != "C")
+    return " ".join("".join(kept).split())
+
+
+@dataclass(frozen=True)
+class _Rules:
+    examples: tuple[tuple[Intent, str, str], ...]
+    patterns: Mapping[Intent, tuple[re.Pattern[str], ...]]
+    confirm: frozenset[str]
+    decline: frozenset[str]
+
+
+def _whole(text: str) -> str:
+    """A message as its closed set lists it: no outer punctuation or emoji, one space, lower case."""
+    text = normalise(text).lower().replace("’", "'")
+    text = re.sub(r"\s*[,，、]\s*", ",", text)
+    return _EDGES.sub("", text)
+
+
+@cache
+def rules() -> _Rules:
+    """Examples, patterns and closed sets, read once."""
+    raw: dict[str, Any] = yaml.safe_load((_DATA / "intents.yaml").read_text(encoding="utf-8"))
+    return _Rules(
+        examples=tuple(
+            (cast("Intent", intent), language, text)
+            for intent, by_language in raw["examples"].items()
+            for language, texts in by_language.items()
+            for text in texts
+        ),
+        patterns={
+            cast("Intent", intent): tuple(re.compile(pattern, re.IGNORECASE) for pattern in patterns)
+            for intent, patterns in raw["patterns"].items()
+        },
+        confirm=frozenset(_whole(word) for line in raw["confirm"] for word in line.split("|")),
+        decline=frozenset(_whole(word) for line in raw["decline"] for word in line.split("|")),
+    )
+
+
+def answer(text: str) -> Literal["confirm", "decline"] | None:
+    """``confirm`` or ``decline`` when the whole message is one of the listed words, else ``None``.
+
+    "Yes, but …", "You can't …" and "Yesterday …" are neither.
+    """
+    # Punctuation alone may stand around the word; a question mark makes it a question.
+    if re.search(r"[?？]", text):
+        return None
+    whole = _whole(text)
+    if whole in rules().confirm:
+        return "confirm"
+    return "decline" if whole in rules().decline else None
+
+
+def votes(text: str) -> frozenset[Intent]:
+    """Intents with a pattern in ``text``."""
+    return frozenset(
+        intent for intent, patterns in rules().patterns.items() if any(p.search(text) for p in patterns)
+    )
+
+
+def clauses(text: str) -> list[str]:
+    """The parts of a message that can each ask for something; at most eight, none of one word."""
+    parts = [part.strip() for part in _CLAUSE.split(text) if part and part.strip()]
+    parts = [part for part in parts if len(part.split()) > 1 or len(re.findall("[\u4e00-\u9fff]", part)) > 2]
+    return parts[:8] if len(parts) > 1 else []
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A fitted softmax regression: ``logits = scale * (x - mean) @ matrix.T + bias``."""
+
+    intents: tuple[Intent, ...]
+    matrix: Vectors
+    bias: Vectors
+    mean: Vectors
+    pattern: float
+    """What a pattern adds to its intent's logit."""
+
+    def probabilities(self, vectors: Vectors, texts: Sequence[str]) -> Vectors:
+        """Rows of probabilities over ``intents``, patterns included."""
+        logits = (vectors - self.mean) @ self.matrix.T + self.bias
+        for row, text in enumerate(texts):
+            for intent in votes(text):
+                logits[row, self.intents.index(intent)] += self.pattern
+        logits -= logits.max(axis=1, keepdims=True)
+        exponentials = np.exp(logits)
+        return cast("Vectors", exponentials / exponentials.sum(axis=1, keepdims=True))
+
+
+@cache
+def load(path: Path = WEIGHTS) -> Weights:
+    """The fitted weights that come with this package."""
+    with np.load(path, allow_pickle=False) as stored:
+        return Weights(
+            intents=tuple(cast("Intent", name) for name in stored["intents"].tolist()),
+            matrix=stored["matrix"].astype(np.float32),
+            bias=stored["bias"].astype(np.float32),
+            mean=stored["mean"].astype(np.float32),
+            pattern=float(stored["pattern"]),
+        )
+
+
+def fit(
+    vectors: Vectors,
+    labels: Sequence[Intent],
+    *,
+    penalty: float,
+    pattern: float,
+    seed: int = 0,
+    steps: int = 400,
+) -> Weights:
+    """Fit by full-batch Adam on the cross-entropy with an L2 penalty. Same input, same result."""
+    intents = tuple(sorted(set(labels)))
+    target = np.eye(len(intents), dtype=np.float32)[[intents.index(label) for label in labels]]
+    mean = vectors.mean(axis=0)
+    x = np.hstack([vectors - mean, np.ones((len(vectors), 1), np.float32)]).astype(np.float32)
+    w = np.random.default_rng(seed).normal(0, 0.01, (x.shape[1], len(intents))).astype(np.float32)
+    first, second = np.zeros_like(w), np.zeros_like(w)
+    for step in range(1, steps + 1):
+        logits = x @ w
+        logits -= logits.max(axis=1, keepdims=True)
+        p = np.exp(logits)
+        p /= p.sum(axis=1, keepdims=True)
+        slope = x.T @ (p - target) / len(x)
+        slope[:-1] += penalty * w[:-1]
+        first = 0.9 * first + 0.1 * slope
+        second = 0.99 * second + 0.01 * slope**2
+        w -= 0.5 * (first / (1 - 0.9**step)) / (np.sqrt(second / (1 - 0.99**step)) + 1e-8)
+    return Weights(intents, w[:-1].T.copy(), w[-1].copy(), mean, pattern)
+
+
+def merge(whole: Mapping[Intent, float], parts: Sequence[Mapping[Intent, float]]) -> list[tuple[Intent, float]]:
+    """One list of intents for a message from its own probabilities and those of its clauses.
+
+    The message's best intent stays. A clause adds its best one when it is fairly sure of it
+    (0.6, chosen on written two-wish messages) and it is not mere courtesy.
+    """
+    found: dict[Intent, float] = {}
+    for probabilities in parts:
+        intent = max(probabilities, key=lambda name: probabilities[name])
+        if intent not in _ACTS_ON_ITS_OWN and probabilities[intent] >= CLAUSE_CERTAINTY:
+            found[intent] = max(found.get(intent, 0.0), probabilities[intent])
+    best = max(whole, key=lambda name: whole[name])
+    if best not in found and not (found and (best in _ACTS_ON_ITS_OWN or whole[best] < CLAUSE_CERTAINTY)):
+        found[best] = whole[best]
+    ranked = sorted(found.items(), key=lambda item: (-max(item[1], whole.get(item[0], 0.0)), item[0]))
+    return ranked[:4]
+
+
+CLAUSE_CERTAINTY = 0.6
