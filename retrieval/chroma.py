@@ -35,6 +35,8 @@ T = TypeVar("T")
 
 _PAGE = 1_000
 """Chunks read or written in one call; below Chroma's own limit and SQLite's number of variables."""
+_QUESTION = 1_000
+"""Characters of a question that are embedded, so that one message cannot keep the embedder busy."""
 _SPARE = 16
 """Extra neighbours asked for, so that equally similar chunks around the k-th keep a fixed order."""
 
@@ -121,10 +123,13 @@ class ChromaPassageIndex:
         k: int = 5,
         language: Language | None = None,
     ) -> list[Passage]:
-        """The ``k`` most similar visible chunks, best first, ties by id. An empty question finds nothing."""
+        """The ``k`` most similar visible chunks, best first, ties by id.
+
+        An empty question finds nothing; of a very long one the beginning counts.
+        """
         if not visible_to or k < 1 or not text.strip():
             return []
-        return await self._call(lambda: self._query(text, visible_to, k, language))
+        return await self._call(lambda: self._query(text[:_QUESTION], visible_to, k, language))
 
     async def ready(self) -> None:
         """Raise ``IndexUnavailable`` unless the index answers and is not empty."""
@@ -219,8 +224,13 @@ class ChromaPassageIndex:
             if address.scheme not in ("http", "https") or not address.hostname:
                 raise IndexUnavailable("the Chroma server's address is not of the form http://host:port")
             port = address.port or (443 if secure else 8000)
+            # Chroma's client already asks the server while it is made, waits without end, and takes no
+            # timeout: so the server is asked first, and the timeout set where the client keeps it.
+            heartbeat = httpx.URL(
+                scheme=address.scheme, host=address.hostname, port=port, path="/api/v2/heartbeat"
+            )
+            httpx.get(heartbeat, timeout=self._timeout).raise_for_status()
             client = chromadb.HttpClient(address.hostname, port, ssl=secure, settings=quiet)
-            # Chroma gives no way to set a timeout, and its own is none at all.
             session = getattr(getattr(client, "_server", None), "_session", None)
             if isinstance(session, httpx.Client):
                 session.timeout = httpx.Timeout(self._timeout)

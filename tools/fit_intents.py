@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ sys.path.insert(0, str(ROOT))
 from agent import intents  # noqa: E402
 from retrieval.e5 import E5Embedder  # noqa: E402
 
-PENALTY, PATTERN, SEED = 3e-4, 2.0, 7
+SEED = 7
 HELD_OUT = ROOT / "tests/agent/data/intents_heldout.yaml"
 
 
@@ -42,7 +43,7 @@ def main() -> None:
     texts = [text for _, _, text in examples]
     vectors = embed(texts)
     if "--write" in sys.argv:
-        fitted = intents.fit(vectors, labels, penalty=PENALTY, pattern=PATTERN, seed=SEED)
+        fitted = intents.fit(vectors, labels, probe=embed([intents.PROBE])[0])
         np.savez_compressed(
             intents.WEIGHTS,
             intents=np.array(fitted.intents),
@@ -50,6 +51,7 @@ def main() -> None:
             bias=fitted.bias.astype(np.float16),
             mean=fitted.mean.astype(np.float16),
             pattern=np.float32(fitted.pattern),
+            probe=fitted.probe.astype(np.float16),
         )
         print(f"{intents.WEIGHTS.name}: {intents.WEIGHTS.stat().st_size / 1000:.0f} kB")
         intents.load.cache_clear()
@@ -74,21 +76,19 @@ def main() -> None:
         plain[test] = [a == b for a, b in zip(nearest(vectors[~test], list(train), vectors[test]),
                        [label for label, out in zip(labels, test, strict=True) if out], strict=True)]
     print(f"top-3 mean: {plain.mean():.3f}")
-    for penalty in (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3):
-        right = {0.0: 0, 1.0: 0, 2.0: 0, 3.0: 0, 4.0: 0}
-        loss = dict.fromkeys(right, 0.0)
+    for penalty in (1e-5, 3e-5, 1e-4, 3e-4, 1e-3):
+        hits = dict.fromkeys((0.0, 1.0, 2.0, 3.0, 4.0), 0)
         for fold in range(10):
             test = folds == fold
             train = [label for label, out in zip(labels, test, strict=True) if not out]
-            for pattern in right:
-                w = intents.fit(vectors[~test], train, penalty=penalty, pattern=pattern, seed=SEED) if pattern == 0.0 else \
-                    intents.Weights(w.intents, w.matrix, w.bias, w.mean, pattern)
-                p = w.probabilities(vectors[test], [t for t, out in zip(texts, test, strict=True) if out])
-                gold = [w.intents.index(label) for label, out in zip(labels, test, strict=True) if out]
-                right[pattern] += int((p.argmax(axis=1) == gold).sum())
-                loss[pattern] -= float(np.log(p[np.arange(len(gold)), gold] + 1e-9).sum())
-        print(f"penalty {penalty:g}:", "  ".join(
-            f"+{k:g} {v / len(texts):.3f}/{loss[k] / len(texts):.2f}" for k, v in right.items()))
+            unseen = [text for text, out in zip(texts, test, strict=True) if out]
+            gold = [label for label, out in zip(labels, test, strict=True) if out]
+            fitted = intents.fit(vectors[~test], train, probe=vectors[0], penalty=penalty, seed=SEED)
+            for pattern in hits:
+                p = replace(fitted, pattern=pattern).probabilities(vectors[test], unseen)
+                hits[pattern] += sum(fitted.intents[k] == g for k, g in zip(p.argmax(axis=1), gold, strict=True))
+        shares = "  ".join(f"pattern {k:g}: {v / len(texts):.3f}" for k, v in hits.items())
+        print(f"penalty {penalty:g}  {shares}")
 
 
 if __name__ == "__main__":

@@ -40,6 +40,8 @@ async def read_orders(
     else:
         query = query.order_by(*newest).limit(limit)
     rows = (await connection.execute(query)).all()
+    if not rows:
+        return []
     ids = [row.id for row in rows]
 
     async def parts(table: Table, *by: ColumnElement[Any]) -> dict[str, list[Row[Any]]]:

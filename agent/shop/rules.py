@@ -7,7 +7,7 @@ a database. The policy pages say the same in words.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -109,8 +109,9 @@ class LineFacts:
     final_sale: bool = False
     sealed: str | None = None
     """Key of ``ShopRules.sealed_only`` when it may only come back unopened."""
-    swaps: frozenset[str] = frozenset()
-    """Other SKUs of the product, not dearer, of which at least ``open`` are in stock."""
+    title: Mapping[Language, str] = field(default_factory=dict)
+    swaps: Mapping[str, Mapping[Language, str]] = field(default_factory=dict)
+    """Names by SKU of the product's other variants, not dearer, of which ``open`` are in stock."""
 
 
 @dataclass(frozen=True)
@@ -291,8 +292,9 @@ def _allowed(
     if action == "exchange":
         return {
             "en": f"You can exchange these items for another size or colour until {_day(until, 'en')}, "
-            f"free of charge.{notes['en']}",
-            "zh": f"{_day(until, 'zh')}前（含当日）可免费换其他尺码或颜色。{notes['zh']}",
+            f"free of charge. In stock are {_swaps(facts, lines, 'en')}.{notes['en']}",
+            "zh": f"{_day(until, 'zh')}前（含当日）可免费换其他尺码或颜色。"
+            f"有货：{_swaps(facts, lines, 'zh')}。{notes['zh']}",
         }
     amount = money(return_refund(facts, lines, "", today=today, rules=rules), rules)
     fee, days = money(rules.return_fee, rules), rules.refund_business_days
@@ -303,6 +305,18 @@ def _allowed(
         "zh": f"{_day(until, 'zh')}前（含当日）可以退货。全部退回可退款 {amount}"
         f"（已扣 {fee} 退货费，质量问题或发错货免收），商品到仓后 {days} 个工作日内退款。{notes['zh']}",
     }
+
+
+def _swaps(facts: OrderFacts, lines: tuple[int, ...], language: Language) -> str:
+    """What each line may be exchanged for, with the SKU that ``exchange`` takes."""
+    colon, comma, semicolon = (": ", ", ", "; ") if language == "en" else ("：", "、", "；")
+    return semicolon.join(
+        line.title[language]
+        + colon
+        + comma.join(f"{name[language]} ({sku})" for sku, name in sorted(line.swaps.items()))
+        for line in facts.lines
+        if line.line in lines
+    )
 
 
 def _verdict(

@@ -6,8 +6,7 @@ import asyncio
 import hmac
 import json
 import sqlite3
-from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -16,20 +15,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 from urllib.parse import quote
 
-from sqlalchemy import (
-    URL,
-    ColumnElement,
-    Connection,
-    Row,
-    event,
-    false,
-    func,
-    insert,
-    or_,
-    select,
-    true,
-    update,
-)
+from sqlalchemy import URL, ColumnElement, Connection, Row, event, false, insert, or_, select, true
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
@@ -38,40 +24,12 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from agent.errors import ActionNotAllowed, IdempotencyMismatch, OrderNotFound, ShopUnavailable
 from agent.ids import CustomerId, Language, OrderId
 from agent.scope import Scope
-from agent.shop import receipts
-from agent.shop.arguments import (
-    AddressArguments,
-    Arguments,
-    CancelArguments,
-    ExchangeArguments,
-    ReturnArguments,
-    fingerprint,
-    parse,
-)
-from agent.shop.countries import country_code
-from agent.shop.port import (
-    ActionKind,
-    ActionResult,
-    Address,
-    Customer,
-    Eligibility,
-    Order,
-    OrderAction,
-    OrderLine,
-)
+from agent.shop.arguments import fingerprint, parse
+from agent.shop.changes import change, read_facts
+from agent.shop.port import ActionKind, ActionResult, Customer, Eligibility, Order, OrderAction
 from agent.shop.rows import read_customers, read_orders
-from agent.shop.rules import LineFacts, OrderFacts, ShopRules, eligibility, line_rule, return_refund
-from agent.shop.schema import (
-    actions,
-    customers,
-    order_lines,
-    orders,
-    refunds,
-    return_lines,
-    returns,
-    shipments,
-    variants,
-)
+from agent.shop.rules import ShopRules, eligibility
+from agent.shop.schema import actions, customers, orders
 
 T = TypeVar("T")
 
@@ -181,7 +139,7 @@ class SqliteShop:
             verdict = await self._verdict(connection, order, action.kind)
             if not verdict.allowed:
                 raise ActionNotAllowed(verdict.rule)
-            result = await self._change(connection, order, arguments)
+            result = await change(connection, order, arguments, rules=self._rules, now=self._clock())
             await connection.execute(
                 insert(actions).values(
                     key=idempotency_key,
@@ -204,7 +162,7 @@ class SqliteShop:
             .where(orders.c.id == order)
         )
 
-        async def work(connection: AsyncConnection) -> Row[Any] | None:
+        async def work(connection: AsyncConnection) -> Row[Any, Any] | None:
             return (await connection.execute(query)).one_or_none()
 
         owner = await self._transact(work)
@@ -238,176 +196,9 @@ class SqliteShop:
             for order in await self._transact(partial(read_orders, which=theirs)):
                 yield order
 
-    # Rules and changes.
-
     async def _verdict(self, connection: AsyncConnection, order: Order, action: ActionKind) -> Eligibility:
-        facts = await self._facts(connection, order)
+        facts = await read_facts(connection, order, self._rules)
         return eligibility(action, facts, today=self._rules.day(self._clock()), rules=self._rules)
-
-    async def _facts(self, connection: AsyncConnection, order: Order) -> OrderFacts:
-        shelf: dict[str, list[Row[Any]]] = defaultdict(list)
-        products = [line.product for line in order.lines]
-        for variant in await connection.execute(select(variants).where(variants.c.product.in_(products))):
-            shelf[variant.product].append(variant)
-        terms = {
-            row.line: row
-            for row in await connection.execute(
-                select(order_lines.c.line, order_lines.c.final_sale, order_lines.c.sealed).where(
-                    order_lines.c.order == order.id
-                )
-            )
-        }
-        # A replacement's delivery does not start the window again.
-        delivered = await connection.scalar(
-            select(func.max(shipments.c.delivered_at, type_=shipments.c.delivered_at.type)).where(
-                shipments.c.order == order.id, ~shipments.c.replacement
-            )
-        )
-        return OrderFacts(
-            state=order.state,
-            lines=tuple(
-                LineFacts(
-                    line=line.line,
-                    quantity=line.quantity,
-                    open=line.quantity - line.returned,
-                    unit_price=line.unit_price,
-                    final_sale=terms[line.line].final_sale,
-                    sealed=terms[line.line].sealed,
-                    swaps=_swaps(shelf[line.product], line),
-                )
-                for line in order.lines
-            ),
-            total=order.total,
-            shipping=order.shipping,
-            payment_method=order.payment_method,
-            delivered=None if delivered is None else self._rules.day(delivered),
-        )
-
-    async def _change(self, connection: AsyncConnection, order: Order, arguments: Arguments) -> ActionResult:
-        match arguments:
-            case CancelArguments():
-                return await self._cancel(connection, order)
-            case ExchangeArguments():
-                return await self._exchange(connection, order, arguments)
-            case ReturnArguments():
-                return await self._return(connection, order, arguments)
-            case AddressArguments():
-                return await self._change_address(connection, order, arguments)
-            case _:
-                raise ActionNotAllowed("unknown_action")
-
-    async def _cancel(self, connection: AsyncConnection, order: Order) -> ActionResult:
-        now = self._clock()
-        refund = None if order.state == "placed" else order.total
-        await connection.execute(
-            update(orders).where(orders.c.id == order.id).values(state="cancelled", cancelled_at=now)
-        )
-        if refund is not None:
-            await connection.execute(
-                insert(refunds).values(
-                    order=order.id,
-                    number=len(order.refunds) + 1,
-                    amount=refund,
-                    method=order.payment_method,
-                    issued_at=now,
-                    reason="cancelled",
-                )
-            )
-        for line in order.lines:
-            await connection.execute(
-                update(variants)
-                .where(variants.c.sku == line.sku)
-                .values(available=variants.c.available + line.quantity)
-            )
-        explanation = receipts.cancelled(order.id, refund, order.payment_method, self._rules)
-        return ActionResult(receipts.reference("CA", order.id), explanation, refund)
-
-    async def _return(
-        self, connection: AsyncConnection, order: Order, arguments: ReturnArguments
-    ) -> ActionResult:
-        facts = await self._facts(connection, order)
-        _check_lines("return", facts, arguments.lines)
-        label = receipts.reference("RT", order.id, len(order.returns) + 1)
-        await self._register(connection, order, label, "return", arguments)
-        today = self._rules.day(self._clock())
-        refund = return_refund(facts, arguments.lines, arguments.reason, today=today, rules=self._rules)
-        free = arguments.reason in self._rules.return_free_reasons
-        return ActionResult(label, receipts.return_registered(label, refund, free=free, rules=self._rules))
-
-    async def _exchange(
-        self, connection: AsyncConnection, order: Order, arguments: ExchangeArguments
-    ) -> ActionResult:
-        facts = await self._facts(connection, order)
-        _check_lines("exchange", facts, arguments.lines)
-        wanted = (
-            await connection.execute(select(variants).where(variants.c.sku == arguments.sku))
-        ).one_or_none()
-        chosen = [line for line in order.lines if line.line in arguments.lines]
-        if wanted is None or any(line.product != wanted.product or line.sku == wanted.sku for line in chosen):
-            raise ActionNotAllowed("not_another_variant")
-        own = select(variants.c.price).where(variants.c.sku.in_([line.sku for line in chosen]))
-        if any(wanted.price > price for price in await connection.scalars(own)):
-            raise ActionNotAllowed("costs_more")
-        pieces = sum(line.quantity - line.returned for line in chosen)
-        if wanted.available < pieces:
-            raise ActionNotAllowed("out_of_stock")
-        await connection.execute(
-            update(variants)
-            .where(variants.c.sku == wanted.sku)
-            .values(available=variants.c.available - pieces, reserved=variants.c.reserved + pieces)
-        )
-        label = receipts.reference("RT", order.id, len(order.returns) + 1)
-        await self._register(connection, order, label, "exchange", arguments)
-        title = chosen[0].title
-        names: dict[Language, str] = {
-            "en": f"{title['en']}, {wanted.name_en}",
-            "zh": f"{title['zh']}（{wanted.name_zh}）",
-        }
-        return ActionResult(label, receipts.exchange_registered(label, names, self._rules))
-
-    async def _register(
-        self,
-        connection: AsyncConnection,
-        order: Order,
-        label: str,
-        kind: ActionKind,
-        arguments: ReturnArguments,
-    ) -> None:
-        await connection.execute(
-            insert(returns).values(
-                id=label,
-                order=order.id,
-                kind=kind,
-                state="requested",
-                reason=arguments.reason,
-                requested_at=self._clock(),
-                exchange_for=arguments.sku if isinstance(arguments, ExchangeArguments) else None,
-            )
-        )
-        rows = [
-            {"return": label, "order": order.id, "line": line.line, "quantity": line.quantity - line.returned}
-            for line in order.lines
-            if line.line in arguments.lines
-        ]
-        await connection.execute(insert(return_lines), rows)
-
-    async def _change_address(
-        self, connection: AsyncConnection, order: Order, arguments: AddressArguments
-    ) -> ActionResult:
-        country = country_code(arguments.country)
-        method = await connection.scalar(select(orders.c.shipping_method).where(orders.c.id == order.id))
-        if country is None or country not in self._rules.method(method or "").regions:
-            # Another zone has another price; that is a new order, not a new address.
-            raise ActionNotAllowed("country_not_served")
-        address = Address(**{**arguments.model_dump(), "country": country})
-        await connection.execute(update(orders).where(orders.c.id == order.id).values(**vars(address)))
-        earlier = await connection.scalar(
-            select(func.count())
-            .select_from(actions)
-            .where(actions.c.order == order.id, actions.c.kind == "change_address")
-        )
-        reference = receipts.reference("AC", order.id, (earlier or 0) + 1)
-        return ActionResult(reference, receipts.address_changed(order.id, address))
 
     async def _transact(
         self, work: Callable[[AsyncConnection], Coroutine[Any, Any, T]], *, write: bool = False
@@ -437,10 +228,15 @@ class SqliteShop:
 
 
 def _set_up(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
-    cursor = connection.cursor()
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
+    try:
+        cursor = connection.cursor()
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+    except Exception:
+        # The pool forgets a connection that fails here without closing it.
+        connection.close()
+        raise
 
 
 def _begin(connection: Connection) -> None:
@@ -456,25 +252,6 @@ def _in_scope(scope: Scope) -> ColumnElement[bool]:
     """The rows of ``orders`` that ``scope`` covers, as ``Scope.covers`` decides."""
     mine = orders.c.customer == scope.customer if scope.customer is not None else false()
     return or_(mine, orders.c.id.in_(sorted(scope.orders)))
-
-
-def _swaps(shelf: Sequence[Row[Any]], line: OrderLine) -> frozenset[str]:
-    """The SKUs on the product's shelf that all that is open of ``line`` may be exchanged for."""
-    price = next(variant.price for variant in shelf if variant.sku == line.sku)
-    wanted = line.quantity - line.returned
-    return frozenset(
-        variant.sku
-        for variant in shelf
-        if variant.sku != line.sku and variant.price <= price and variant.available >= wanted
-    )
-
-
-def _check_lines(action: ActionKind, facts: OrderFacts, lines: Sequence[int]) -> None:
-    by_number = {line.line: line for line in facts.lines}
-    for number in lines:
-        rule = line_rule(action, by_number[number]) if number in by_number else "no_such_line"
-        if rule is not None:
-            raise ActionNotAllowed(rule)
 
 
 async def _one(connection: AsyncConnection, scope: Scope, order: OrderId) -> Order | None:

@@ -17,6 +17,12 @@ from retrieval.readers.source_file import MAX_CHARACTERS, SourceFile
 
 MAX_BYTES = 50_000_000
 MAX_PAGES = 1_000
+_FULL = 0.8
+"""From this share of the page's width on, a line was broken to fit: ragged lines rarely end before it."""
+_WIDE = re.compile(r"[\u3000-\u9fff\uff00-\uffef]")
+_ITEM = re.compile(r"[•‣▪–*-] |\d{1,3}[.)、] ")
+_BULLET = re.compile(r"^[•‣▪] ?", re.MULTILINE)
+_VERSION = re.compile(r"v?\d+(\.\d+)*|\d{4}-\d\d-\d\d", re.IGNORECASE)
 
 
 def read_pdf(file: SourceFile) -> list[Document]:
@@ -38,6 +44,8 @@ def read_pdf(file: SourceFile) -> list[Document]:
         bookmarks = list(_bookmarks(reader, reader.outline, 0))
         about = reader.metadata
         title = (about.title if about else None) or ""
+        # PDF has no field for a version; the subject is where one is usually put.
+        version = _VERSION.fullmatch((about.subject if about else None) or "")
         declared = reader.root_object.get("/Lang")
     except (PyPdfError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError) as error:
         raise file.unreadable(f"is not a readable PDF ({type(error).__name__})") from error
@@ -53,6 +61,7 @@ def read_pdf(file: SourceFile) -> list[Document]:
             kind=kind,
             language=language,
             sections=_by_bookmark(pages, bookmarks, title) or _by_page(pages, language),
+            version=version.group() if version else None,
             product=stem if kind == "manual" else "",
         )
     ]
@@ -85,6 +94,7 @@ def _by_bookmark(
     """Cut the text where a bookmark's title stands alone on a line of its page; nothing when that fails."""
     if not bookmarks:
         return []
+    width = _width(pages)
     sections: list[Section] = []
     path: list[tuple[int, str]] = []
     lines: list[str] = []
@@ -92,7 +102,7 @@ def _by_bookmark(
 
     def close() -> None:
         heading = " > ".join(name for _, name in path if name != title)
-        sections.append(Section(heading, _unwrap(lines)))
+        sections.append(Section(heading, _unwrap(lines, width)))
         lines.clear()
 
     for number, page in enumerate(pages):
@@ -114,22 +124,31 @@ def _same(line: str, title: str) -> bool:
 
 def _by_page(pages: Sequence[str], language: Language) -> list[Section]:
     name = "第 {} 页" if language == "zh" else "Page {}"
+    width = _width(pages)
     return [
-        Section(name.format(number), _unwrap(page.splitlines())) for number, page in enumerate(pages, start=1)
+        Section(name.format(number), _unwrap(page.splitlines(), width))
+        for number, page in enumerate(pages, start=1)
     ]
 
 
-def _unwrap(lines: Sequence[str]) -> str:
-    """Join lines that were broken to fit the page: a line goes on unless it ends a sentence or is short."""
-    width = max((len(line) for line in lines), default=0)
-    text = ""
+def _unwrap(lines: Sequence[str], width: int) -> str:
+    """Join lines that were broken to fit the page: a nearly full line goes on, unless a list item follows."""
+    text, full = "", False
     for line in map(str.strip, lines):
         if not line:
             text = text.rstrip("\n") + "\n\n"
-        elif text and not text.endswith("\n"):
-            text += " " + line
+        elif full and not _ITEM.match(line):
+            text += line if _WIDE.match(text[-1]) and _WIDE.match(line) else f" {line}"
         else:
-            text += line
-        if line and (re.search(r"[.!?:。！？：；]$", line) or len(line) < 0.6 * width):
-            text += "\n"
-    return re.sub(r"(?<=[\u3000-\u9fff\uff00-\uffef]) (?=[\u3000-\u9fff\uff00-\uffef])", "", text)
+            text += line if not text or text.endswith("\n") else f"\n{line}"
+        full = _line_width(line) >= _FULL * width
+    return _BULLET.sub("- ", text)
+
+
+def _width(pages: Sequence[str]) -> int:
+    return max((_line_width(line.strip()) for page in pages for line in page.splitlines()), default=0)
+
+
+def _line_width(line: str) -> int:
+    """Width in columns: a Han character takes two."""
+    return len(line) + len(_WIDE.findall(line))

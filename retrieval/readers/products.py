@@ -51,6 +51,7 @@ class _Words:
     instead_of: str
     availability: Mapping[str, str] = field(default_factory=dict)
     comma: str = ", "
+    semicolon: str = "; "
     colon: str = ": "
 
 
@@ -88,6 +89,7 @@ _WORDS: Mapping[Language, _Words] = MappingProxyType(
                 "backorder": "补货中，可下单",
             },
             comma="、",
+            semicolon="；",
             colon="：",
         ),
     }
@@ -175,7 +177,7 @@ def _availability(entries: Sequence[Entry], title: str, words: _Words) -> str:
         )
     lines = []
     for state, names in by_state.items():
-        named = words.comma.join(name for name in dict.fromkeys(names) if name)
+        named = _listed(names, words)
         lines.append(f"{state}{words.colon}{named}" if state and named else state or named)
     return "\n".join(lines)
 
@@ -190,8 +192,16 @@ def _prices(entries: Sequence[Entry], title: str, words: _Words) -> str:
     if len(by_price) == 1:
         return next(iter(by_price))
     return "\n".join(
-        f"{price}{words.colon}{named}" if (named := words.comma.join(filter(None, names))) else price
+        f"{price}{words.colon}{named}" if (named := _listed(names, words)) else price
         for price, names in by_price.items()
+    )
+
+
+def _listed(names: Sequence[str], words: _Words) -> str:
+    distinct = [name for name in dict.fromkeys(names) if name]
+    # "S/M, charcoal" is one variant; between such names a comma would not be seen.
+    return (words.semicolon if any(re.search("[,，、]", name) for name in distinct) else words.comma).join(
+        distinct
     )
 
 

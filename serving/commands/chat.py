@@ -15,7 +15,15 @@ import httpx
 import typer
 
 from agent.ids import Language
-from serving.terminal import ChatFailed, ServerUnreachable, TerminalShopper, UnknownCustomer, Wire
+from serving.terminal import (
+    ChatFailed,
+    ServerUnreachable,
+    SignedIn,
+    TerminalShopper,
+    UnknownCustomer,
+    Wire,
+    is_near,
+)
 
 VISITOR = "visitor"
 
@@ -57,7 +65,7 @@ def chat(
         raise typer.BadParameter("en or zh", param_hint="--language")
     if bool(conversation) != bool(key):
         raise typer.BadParameter("--conversation and --key go together", param_hint="--key")
-    for stream in (sys.stdin, sys.stdout, sys.stderr):
+    for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
 
     def write(wire: Wire) -> None:
@@ -69,16 +77,12 @@ def chat(
                 raise OutputClosed from None
 
     async def run() -> None:
-        sign_in = _SignIn(url.rstrip("/"), customer)
-        token = await sign_in.token()
         shopper = TerminalShopper(
             url.rstrip("/"),
-            token=sign_in.token,
-            first_token=token,
+            sign_in=lambda: _sign_in(url.rstrip("/"), customer, cast("Language | None", language or None)),
             emit=write,
             passing=write if deltas else lambda _: None,
             notice=lambda line: typer.echo(line, err=True),
-            language=cast("Language", language or sign_in.language),
             resume=(conversation, key) if conversation else None,
             timeout=timeout,
         )
@@ -99,48 +103,40 @@ def chat(
         raise typer.Exit(failed.exit_code) from None
 
 
-class _SignIn:
-    """Does for the terminal what the demo shop's page does: gets a token for a customer."""
+async def _sign_in(url: str, customer: str, language: Language | None) -> SignedIn:
+    """Do for the terminal what the demo shop's page does: get a token for a customer.
 
-    def __init__(self, url: str, customer: str) -> None:
-        self._url = url
-        self._customer = customer
-        self.language: Language = "en"
-
-    async def token(self) -> str | None:
-        """Return a fresh token, ``None`` for a visitor.
-
-        Raises:
-            UnknownCustomer, ServerUnreachable: As they say.
-        """
-        if self._customer == VISITOR:
-            return None
-        try:
-            async with httpx.AsyncClient(timeout=10.0) as client:
-                answer = await client.get(f"{self._url}/demo/token", params={"customer": self._customer})
-            if answer.status_code == httpx.codes.NOT_FOUND:
-                raise UnknownCustomer("no such demo customer there (`amends shop customers` lists them)")
-            signed_in = answer.raise_for_status().json()
-            self.language = signed_in["customer"]["language"]
-            return str(signed_in["token"])
-        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
-            raise ServerUnreachable(f"no Amends server answers ({type(error).__name__})") from None
+    Raises:
+        UnknownCustomer, ServerUnreachable: As they say.
+    """
+    if customer == VISITOR:
+        return SignedIn(None, language or "en")
+    try:
+        async with httpx.AsyncClient(timeout=10.0, trust_env=not is_near(url)) as client:
+            answer = await client.get(f"{url}/demo/token", params={"customer": customer})
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            raise UnknownCustomer("no such demo customer there (`amends shop customers` lists them)")
+        signed_in = answer.raise_for_status().json()
+        return SignedIn(signed_in["token"], language or signed_in["customer"]["language"])
+    except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+        raise ServerUnreachable(f"no Amends server answers ({type(error).__name__})") from None
 
 
 async def _lines() -> AsyncIterator[str]:
     """Lines of stdin as they come.
 
     A thread reads, because a file cannot be polled; a daemon, because a read that never
-    returns must not keep the program from ending.
+    returns must not keep the program from ending; unbuffered, because a buffer's lock held by
+    that read would stop the interpreter on its way out.
     """
     loop = asyncio.get_running_loop()
     lines: asyncio.Queue[str | None] = asyncio.Queue()
 
     def read() -> None:
-        with suppress(RuntimeError):  # the loop has ended
-            for line in sys.stdin:
-                loop.call_soon_threadsafe(lines.put_nowait, line.rstrip("\r\n"))
-            loop.call_soon_threadsafe(lines.put_nowait, None)
+        with suppress(RuntimeError), open(0, "rb", buffering=0, closefd=False) as stdin:
+            for line in stdin:
+                loop.call_soon_threadsafe(lines.put_nowait, line.decode(errors="replace").rstrip("\r\n"))
+            loop.call_soon_threadsafe(lines.put_nowait, None)  # RuntimeError: the loop has ended
 
     threading.Thread(target=read, name="stdin", daemon=True).start()
     while (line := await lines.get()) is not None:

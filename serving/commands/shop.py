@@ -41,7 +41,7 @@ def customers(as_json: Json = False) -> None:
     found = _run(_customers())
     if as_json:
         return _lines(Customer, found)
-    table = Table("Id", "E-mail", "Name", "Language", "Country", "Joined")
+    table = Table("Id", Column("E-mail", no_wrap=True), "Name", "Language", "Country", "Joined")
     for one in found:
         table.add_row(one.id, one.email, one.name, one.language, one.country, one.joined.isoformat())
     return _show(table)
@@ -53,12 +53,12 @@ def orders(
 ) -> None:
     """List a customer's orders, newest first.
 
-    Exit status: 0 done; 1 no such customer, or the store is unavailable; 2 bad settings or shop files.
+    Exit status: 0 done; 1 the store is unavailable; 2 no such customer, bad settings or shop files.
     """
     owner, found = _run(_orders(customer))
     if owner is None:
         typer.echo(f"no customer {customer}", err=True)
-        raise typer.Exit(FAILED)
+        raise typer.Exit(BAD_ARGUMENTS)
     if as_json:
         return _lines(Order, found)
     table = Table("Order", "State", "Placed", "Total", "Items", Column("Parcels", overflow="fold"))

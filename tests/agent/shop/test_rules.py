@@ -9,9 +9,23 @@ from agent.shop.rules import LineFacts, OrderFacts, ShopRules, eligibility, retu
 
 DELIVERED = date(2026, 10, 1)
 LAST_DAY = date(2026, 10, 31)
-BOOTS = LineFacts(1, 1, 1, Decimal("189.00"), swaps=frozenset({"BOOT-41"}))
-SOCKS = LineFacts(2, 2, 2, Decimal("29.90"), swaps=frozenset({"SOCK-L"}))
-SALE = LineFacts(3, 1, 1, Decimal("49.00"), final_sale=True, swaps=frozenset({"WIND-M"}))
+BOOTS = LineFacts(
+    1,
+    1,
+    1,
+    Decimal("189.00"),
+    title={"en": "Boots", "zh": "靴子"},
+    swaps={"BOOT-41": {"en": "EU 41", "zh": "41 码"}},
+)
+SOCKS = LineFacts(
+    2,
+    2,
+    2,
+    Decimal("29.90"),
+    title={"en": "Socks", "zh": "袜子"},
+    swaps={"SOCK-L": {"en": "Large", "zh": "大号"}},
+)
+SALE = LineFacts(3, 1, 1, Decimal("49.00"), final_sale=True, swaps={"WIND-M": {"en": "M", "zh": "M"}})
 
 
 def order(state: OrderState, *lines: LineFacts, delivered: date | None = None) -> OrderFacts:
@@ -105,7 +119,7 @@ def test_what_can_never_go_back_is_said_also_after_the_window(
 
 
 def test_without_another_variant_in_stock_only_a_return_is_possible(rules: ShopRules) -> None:
-    facts = order("delivered", replace(BOOTS, swaps=frozenset()), delivered=DELIVERED)
+    facts = order("delivered", replace(BOOTS, swaps={}), delivered=DELIVERED)
     assert eligibility("exchange", facts, today=DELIVERED, rules=rules).rule == "no_variant_in_stock"
     assert eligibility("return", facts, today=DELIVERED, rules=rules).allowed
     late = LAST_DAY + timedelta(days=1)
@@ -133,6 +147,14 @@ def test_the_explanation_names_money_date_and_seal(rules: ShopRules) -> None:
         assert words in explanation["en"]
     for words in ("2026年10月31日", "243.90 EUR", rules.sealed_only["hygiene"]["zh"]):
         assert words in explanation["zh"]
+
+
+def test_an_exchange_names_what_is_in_stock(rules: ShopRules) -> None:
+    facts = order("delivered", BOOTS, SOCKS, SALE, delivered=DELIVERED)
+    explanation = eligibility("exchange", facts, today=DELIVERED, rules=rules).explanation
+    assert "Boots: EU 41 (BOOT-41); Socks: Large (SOCK-L)." in explanation["en"]
+    assert "靴子：41 码 (BOOT-41)；袜子：大号 (SOCK-L)。" in explanation["zh"]
+    assert "WIND-M" not in explanation["en"]
 
 
 @pytest.mark.parametrize(

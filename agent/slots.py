@@ -1,0 +1,460 @@
+"""What can be read off a message with certainty: order, e-mail, code, lines, address, topics.
+
+Values are what the shopper wrote, not what a shop would call it. What is unclear is left out;
+the turn then asks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from agent.ids import OrderId
+from agent.understanding import Said
+
+EMAIL = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
+_DASHES = dict.fromkeys(map(ord, "‐‑‒–—―−－_"), "-")
+_SIX = re.compile(r"(?<![\w.,+/-])\d{6}(?![\w/-]|[.,]\d)", re.ASCII)
+_NOT_ORDER_BEFORE = re.compile(
+    r"(?:zip|post(?:al)?\s?code|postcode|plz|邮编|邮政编码|电话|手机|尾号|coupon|promo|discount|voucher|优惠码|€|\$|£|¥)"
+    r"[\s\w]{0,12}[:：#]?\s*\Z",
+    re.IGNORECASE,
+)
+_NOT_ORDER_AFTER = re.compile(r"\s*(?:eur|euro|usd|dollar|元|欧|块|%|km|mm|pcs)", re.IGNORECASE)
+_CODE_WORD = re.compile(r"(?<!zip )(?<!postal )(?<!post )\bcode\b|验证码|校验码|动态码|\bOTP\b|\bPIN\b", re.IGNORECASE)
+_ORDER_WORD = re.compile(r"\border\b|\bnumber\b|订单|单号", re.IGNORECASE)
+_ONE_TIME = re.compile(r"\b(?:code|otp|pin)\b|验证码|校验码", re.IGNORECASE)
+
+
+def straighten(text: str) -> str:
+    """Every kind of dash as ``-``."""
+    return text.translate(_DASHES)
+
+
+def email(text: str) -> str | None:
+    """The first e-mail address, lower case."""
+    match = EMAIL.search(text)
+    return match.group().rstrip(".").lower() if match else None
+
+
+def order_and_code(
+    text: str, earlier: Sequence[Said] = (), prefix: str = "FW"
+) -> tuple[OrderId | None, str | None]:
+    """The order number and the one-time code of a message.
+
+    ``FW-104233``, ``fw104233`` and ``FW 104233`` are orders. Six bare digits are a code beside a
+    code word or alone after the assistant asked for one; otherwise an order number, unless
+    something beside them says that they are a price, a postcode or the like.
+    """
+    text = EMAIL.sub(" ", straighten(text))
+    named = re.search(rf"(?<![A-Za-z0-9]){re.escape(prefix)}\s?-?\s?#?(\d{{6}})(?!\d)", text, re.IGNORECASE)
+    order = OrderId(f"{prefix}-{named[1]}") if named else None
+    code: str | None = None
+    rest = text if named is None else text[: named.start()] + " " * len(named[0]) + text[named.end() :]
+    for match in _SIX.finditer(rest):
+        before, after = rest[max(0, match.start() - 28) : match.start()], rest[match.end() :][:20]
+        if _NOT_ORDER_BEFORE.search(before) or _NOT_ORDER_AFTER.match(after):
+            continue
+        alone = not re.sub(r"[\W_]+", "", rest.replace(match.group(), "")) and named is None
+        beside = _nearest(before, after)
+        if (beside or (_asked_for(earlier) if alone else "order")) == "code":
+            code = code or match.group()
+        elif order is None:
+            order = OrderId(f"{prefix}-{match.group()}")
+    return order, code
+
+
+def _nearest(before: str, after: str) -> str:
+    """``code`` or ``order`` by the closest word before the digits, else right after them."""
+    codes = [match.end() for match in _CODE_WORD.finditer(before)]
+    orders = [match.end() for match in _ORDER_WORD.finditer(before)]
+    if codes or orders:
+        return "code" if max(codes, default=-1) > max(orders, default=-1) else "order"
+    return "code" if re.match(r"\s*(?:is|was|是)?\s*(?:the|my|我的)?\s*(?:code|验证码)", after, re.IGNORECASE) else ""
+
+
+def _asked_for(earlier: Sequence[Said]) -> str:
+    """What the assistant asked for last: a code or an order number."""
+    for line in [line for line in reversed(earlier) if line.who != "shopper"][:3]:
+        if _ONE_TIME.search(line.text):
+            return "code"
+        if _ORDER_WORD.search(line.text):
+            return "order"
+    return "order"
+
+
+# ---- what to do with which item --------------------------------------------------------------
+
+_ORDINALS = {"first": 1, "1st": 1, "second": 2, "2nd": 2, "third": 3, "3rd": 3, "fourth": 4, "4th": 4}
+_ORDINALS |= {"fifth": 5, "5th": 5, "一": 1, "二": 2, "两": 2, "三": 3, "四": 4, "五": 5}
+_LINE = re.compile(
+    r"\b(?:line|item|position|number|no\.?|#)\s?#?(\d{1,2})\b"
+    r"|\bthe (first|second|third|fourth|fifth|1st|2nd|3rd|4th|5th)(?: (?:one|item|product|line))?\b"
+    r"|第\s?([一二三四五\d])\s?(?:件|个|项|样|双|条|行)",
+    re.IGNORECASE,
+)
+_ALL = re.compile(
+    r"\b(?:everything|all (?:of (?:it|them)|items|the items)|both(?: of them| items)?|the whole order|entire order)\b"
+    r"|整单|全部|全都|都要退|都退|都换|两(?:件|双|个)都|所有(?:的)?商品",
+    re.IGNORECASE,
+)
+_QUANTITY = re.compile(
+    r"\b(\d{1,2}|one|two|three|four|five)\s+(?:of (?:them|these|those)|pieces?|pairs?|items?|pcs)\b"
+    r"|(\d{1,2}|[二两三四五])\s?个(?!月|工作|小时)|(\d{1,2}|[一二两三四五])\s?(?:件|双|条|顶|只)",
+    re.IGNORECASE,
+)
+_NUMBERS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5} | {k: v for k, v in _ORDINALS.items() if len(k) == 1}
+
+_REASONS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
+    (code, re.compile(pattern, re.IGNORECASE))
+    for code, pattern in (
+        (
+            "wrong_item",
+            r"\bwrong (?:item|product|article|thing|one|size sent|colou?r sent)\b|\bnot what i ordered\b"
+            r"|\bsent me (?:the|a) wrong\b|发错|寄错|不是我(?:买|订|要)的|货不对板",
+        ),
+        (
+            "damaged",
+            r"\b(?:arrived|came|was|is|are|were) (?:\w+ )?(?:torn|damaged|broken|ripped|cracked|dented|scratched|crushed)\b"
+            r"|\b(?:torn|ripped|cracked|dented|has a (?:hole|tear|crack))\b|破(?:了|的|损|洞)|裂(?:了|开)|压(?:扁|坏)|划痕|撕(?:破|裂)|有个?洞",
+        ),
+        (
+            "faulty",
+            r"\b(?:faulty|defective|doesn'?t work|does not work|not working|stopped working|malfunction\w*|leaks?|leaking|broke|broken)\b"
+            r"|坏(?:了|的)|故障|不能用|用不了|漏(?:水|气|油)|打不着|开线|有问题|质量问题|失灵|不亮",
+        ),
+        ("too_small", r"\btoo (?:small|tight|short|narrow)\b|太(?:小|紧|短|窄)|偏小|小了|穿不下"),
+        ("too_large", r"\btoo (?:big|large|loose|long|wide)\b|太(?:大|松|长|宽|肥)|偏大|大了"),
+        ("not_as_described", r"\bnot as (?:described|pictured|shown)\b|\blooks? different\b|\bdifferent from the (?:photo|picture)|与描述不符|和(?:图片|描述).{0,4}不(?:一样|符)|有色差"),
+        ("late", r"\btoo late\b|\btakes? too long\b|\barrived late\b|太慢|来不及|太晚|等太久"),
+        ("cheaper", r"\bcheaper\b|更便宜|便宜了"),
+        ("by_mistake", r"\b(?:by (?:mistake|accident)|accidentally|ordered twice|wrong one)\b|下错|拍错|买错|买重|重复下单|选错|点错"),
+        ("not_needed", r"\b(?:no longer need|don'?t need|do not need|changed? my mind|don'?t (?:like|want))\b|不需要|用不上|不想要|不喜欢|改主意|不要了"),
+    )
+)  # fmt: skip
+_BECAUSE = re.compile(
+    r"\b(?:because|since|as it|as the|cause|bc)\b\s+(?P<en>[^.!?\n;]{3,120})|(?:因为|由于)(?P<zh>[^。！？\n；，,]{2,60})", re.IGNORECASE
+)
+
+_COLOURS = (
+    "black|white|grey|gray|red|blue|green|yellow|orange|brown|purple|pink|beige|sand|olive|navy|teal|khaki|moss|rust"
+    "|charcoal|graphite|burgundy|turquoise"
+)
+_COLOUR_ZH = "深灰|浅灰|苔绿|墨绿|藏青|卡其|军绿|天蓝|宝蓝|酒红|橄榄|沙|黑|白|灰|红|蓝|绿|黄|橙|棕|紫|粉|米"
+_SIZE = r"(?:XXS|XS|S|M|L|XL|XXL|XXXL|2XL|3XL|small|medium|large|long|regular|short|(?:3[4-9]|4[0-9])(?:\.5)?)"
+_VARIANT = re.compile(
+    rf"(?P<colour>\b(?:{_COLOURS})\b)|(?P<colour_zh>(?:{_COLOUR_ZH})(?=色|的|款|[，。\s]|$))"
+    rf"|(?:\bsize\s+|尺码\s?)(?P<size>{_SIZE})\b|(?<![A-Za-z0-9'’])(?P<size2>XXXL|XXL|XXS|XS|XL|2XL|3XL|(?-i:[SML])|(?:3[4-9]|4[0-9])(?:\.5)?)(?![A-Za-z0-9'’]|\s?%)"
+    rf"|(?P<length>加长|常规款|短款|长款)",
+    re.IGNORECASE,
+)
+_WANTED = re.compile(
+    r"\b(?:for|to|into|want|need|get|have|instead)\b(?:\s+(?:a|an|the|it|one|them|in|size|pair|of))*\s*$|(?:换成?|改成?|要|换个|换大|换小|成)\s*$",
+    re.IGNORECASE,
+)
+_UNWANTED = re.compile(r"(?:\binstead of|\bnot(?: the)?|\bgot (?:the|a)|\bfrom(?: the)?|不要|不是|原来是?|把)(?: size)?\s*(?:a |the )?$", re.IGNORECASE)
+
+_OBJECT = re.compile(
+    r"\b(?:return|returning|exchange|swap|replace|cancel|send back|send|give back|refund(?: for)?|about|is|does|did|has|for|with|of|wash|where is"
+    r"|where are|are|do)\s+(?:the|my|this|these|that|those|our)\s+(?P<en>(?:[a-z-]+\s+){0,3}?[a-z-]{3,})(?=\s+(?:back|from|for|i|that|which|to|in|because|since|as|is|are|was|and|please|come|have|has|still|waterproof|with|run|fit|bought)\b|[.,!?;]|$)",
+    re.IGNORECASE,
+)
+_THINGS = (
+    "tent shelter tarp jacket coat boot boots shoe shoes sandals backpack pack bag mat stove lantern headlamp lamp torch bottle"
+    " filter trousers pants shirt socks fleece vest gloves hat poles pole cartridge cooker pot knife compass power-bank towel kit"
+    " hammock pillow liner mug flask rope gaiters cap shorts leggings duffel tarp"
+).split(" ")
+_THING = re.compile(r"\b(" + "|".join(sorted(set(_THINGS), key=len, reverse=True)) + r")s?\b", re.IGNORECASE)
+_THING_ZH = re.compile(
+    "帐篷|天幕|冲锋衣|雨衣|外套|夹克|羽绒服|抓绒|背包|睡袋|防潮垫|垫子|炉头|炉子|气炉|气罐|营地灯|露营灯|头灯|手电|水壶|水瓶|滤水器|裤子|长裤"
+    "|徒步鞋|登山鞋|靴子|鞋子|凉鞋|袜子|手套|帽子|登山杖|充电宝|毛巾|急救包|吊床|枕头|锅具|锅|杯子|地布|衬衫|T恤|马甲|燃料瓶|指南针"
+)
+
+
+def details(text: str, names: Sequence[Sequence[str]] = (), last_assistant: str = "") -> dict[str, str]:
+    """Slots about what to do with which item: line, quantity, reason, product, variant."""
+    found: dict[str, str] = {}
+    if _ALL.search(text):
+        found["line"] = "all"
+    elif (match := _LINE.search(text)) is not None:
+        raw = (match[1] or match[2] or match[3]).lower()
+        found["line"] = str(_ORDINALS.get(raw) or int(raw))
+    elif re.fullmatch(r"\W*\d{1,2}\W*", text) and last_assistant:
+        found["line"] = str(int(re.sub(r"\D", "", text)))
+    if (match := _QUANTITY.search(text)) is not None:
+        raw = (match[1] or match[2] or match[3]).lower()
+        found["quantity"] = str(_NUMBERS.get(raw) or int(raw))
+    found |= _reason(text)
+    if product := _product(text, names):
+        found["product"] = product
+    if variant := _variant(text):
+        found["variant"] = variant
+    # A quick reply repeats words of the list it answers.
+    words = text.strip(" .。!！")
+    if 2 <= len(words) <= 80 and last_assistant and words.lower() in last_assistant.lower():
+        found.setdefault("product", words)
+        found.setdefault("variant", words)
+    return found
+
+
+def _reason(text: str) -> dict[str, str]:
+    """``reason`` in the shopper's words and, where it is of a known sort, ``reason_code``."""
+    code, words = "", ""
+    for name, pattern in _REASONS:
+        if (match := pattern.search(text)) is not None:
+            code = name
+            words = _sentence_around(text, match.start())
+            break
+    if (match := _BECAUSE.search(text)) is not None:
+        words = (match["en"] or match["zh"]).strip(" ,，")
+    found = {"reason": words[:160]} if words else {}
+    return found | ({"reason_code": code} if code else {})
+
+
+def _sentence_around(text: str, at: int) -> str:
+    cuts = [match.end() for match in re.finditer(r"[.!?。！？;；,，\n]\s*|\s+(?:and|so|but)\s+", text)]
+    start = max((cut for cut in cuts if cut <= at), default=0)
+    end = min((cut for cut in cuts if cut > at), default=len(text))
+    return re.sub(r"[\s.!?。！？;；,，]+$|\s+(?:and|so|but)\s*$", "", text[start:end]).strip()
+
+
+def _product(text: str, names: Sequence[Sequence[str]]) -> str:
+    """A product named: words that belong to one product's titles alone, else the thing meant."""
+    lowered = text.lower()
+    for length in (4, 3, 2):
+        for titles in names:
+            for part in (part for title in titles for part in _parts(title, length)):
+                if part in lowered and sum(any(part in t.lower() for t in other) for other in names) == 1:
+                    return part
+    if (match := _THING_ZH.search(text)) is not None:
+        # 炉子 is 炉 in every title; 帐篷 stays.
+        word = match.group()
+        return word[:-1] if word.endswith("子") and len(word) == 2 else word
+    if (match := _OBJECT.search(text)) is not None:
+        head = match["en"].split()[-1].lower()
+        if (thing := _THING.fullmatch(head)) is not None:
+            return thing[1].lower().rstrip("s")
+    if (match := _THING.search(text)) is not None:
+        return match[1].lower().removesuffix("s") if match[1].lower() not in ("gaiters",) else match[1].lower()
+    return ""
+
+
+def _parts(name: str, length: int) -> Iterable[str]:
+    """Runs of ``length`` words of a title (Han characters count singly), lower case."""
+    words = re.findall(r"[a-z0-9][\w.-]*|[\u4e00-\u9fff]", name.lower())
+    for start in range(len(words) - length + 1):
+        run = words[start : start + length]
+        yield ("" if all("\u4e00" <= word <= "\u9fff" for word in run) else " ").join(run)
+
+
+def _variant(text: str) -> str:
+    """The variant wanted: the one after "for"/换成 when several are named, else the only one."""
+    wanted: list[str] = []
+    others: list[str] = []
+    for match in _VARIANT.finditer(text):
+        value = next(group for group in match.groups() if group)
+        before = text[: match.start()]
+        if _UNWANTED.search(before):
+            continue
+        (wanted if _WANTED.search(before) else others).append(value)
+    if wanted:
+        return wanted[-1]
+    # "the green one": a colour beside the thing itself says which one, not what is wanted.
+    return others[-1] if len(set(others)) == 1 or len(others) > 1 else ""
+
+
+# ---- addresses ---------------------------------------------------------------------------------
+
+_COUNTRIES = {
+    "germany": "Germany", "deutschland": "Germany", "austria": "Austria", "switzerland": "Switzerland",
+    "france": "France", "italy": "Italy", "spain": "Spain", "portugal": "Portugal", "netherlands": "Netherlands",
+    "the netherlands": "Netherlands", "belgium": "Belgium", "luxembourg": "Luxembourg", "denmark": "Denmark",
+    "sweden": "Sweden", "norway": "Norway", "finland": "Finland", "iceland": "Iceland", "ireland": "Ireland",
+    "poland": "Poland", "czechia": "Czechia", "czech republic": "Czechia", "hungary": "Hungary", "greece": "Greece",
+    "united kingdom": "United Kingdom", "uk": "United Kingdom", "great britain": "United Kingdom",
+    "england": "United Kingdom", "scotland": "United Kingdom", "wales": "United Kingdom",
+    "united states": "United States", "usa": "United States", "us": "United States", "canada": "Canada",
+    "australia": "Australia", "new zealand": "New Zealand", "japan": "Japan", "china": "China",
+    "mainland china": "China", "hong kong": "Hong Kong", "taiwan": "Taiwan", "singapore": "Singapore",
+    "south korea": "South Korea",
+    "德国": "德国", "奥地利": "奥地利", "瑞士": "瑞士", "法国": "法国", "意大利": "意大利", "西班牙": "西班牙",
+    "荷兰": "荷兰", "比利时": "比利时", "丹麦": "丹麦", "瑞典": "瑞典", "挪威": "挪威", "英国": "英国",
+    "美国": "美国", "加拿大": "加拿大", "澳大利亚": "澳大利亚", "日本": "日本", "韩国": "韩国", "新加坡": "新加坡",
+    "中国": "中国", "波兰": "波兰", "芬兰": "芬兰",
+}  # fmt: skip
+_ADDRESS_START = re.compile(
+    r"(?:\b(?:change|update|correct|set)\b[^\n]{0,60}?\baddress\b[^\n]{0,30}?\b(?:to|is)\b\s*:?|\bnew (?:delivery |shipping )?address(?: is)?\s*:?"
+    r"|\b(?:deliver|ship|send|redirect)\b[^\n]{0,40}?\bto\b\s*:?|\baddress\s*(?:is)?\s*:"
+    r"|(?:改成|改为|改到|换成|寄到|送到|寄往|改寄(?:到)?|更改为|变更为|地址\s*[:：]?\s*(?:是|为|改成|改为|改到|换成|更改为|变更为|修改为)?)\s*[:：]?)\s*",
+    re.IGNORECASE,
+)
+_POSTAL = (
+    re.compile(r"\b(?P<code>[A-Z]{1,2}\d[A-Z\d]?\s?\d[A-Z]{2})\b"),
+    re.compile(r"\b(?P<code>\d{4}\s?[A-Z]{2})\b"),
+    re.compile(r"\b(?P<code>(?:[A-Z]-)?\d{5,6}(?:-\d{4})?)\b"),
+    re.compile(r"\b(?P<code>\d{4})\b(?=\s+[A-Z])"),
+    re.compile(r"\b(?P<code>[A-Z]\d[A-Z]\s?\d[A-Z]\d)\b"),
+)
+_STREET = re.compile(r"\d+\s?[a-zA-Z]?\s+[^\W\d]{3,}|[^\W\d]{3,}\.?\s+\d+\s?[a-zA-Z]?\b")
+_TAIL = re.compile(r"\s*(?:instead|please|pls|thanks?|thank you|谢谢|可以吗|行吗|吧|好吗)[\s.!,，。！?？]*$", re.IGNORECASE)
+_HAN_CITY = re.compile(
+    r"(?P<region>[\u4e00-\u9fff]{2,7}?(?:省|自治区))?\s*(?P<city>[\u4e00-\u9fff]{2,5}?(?:市|自治州|地区))\s*"
+    r"(?P<rest>[\u4e00-\u9fff]{1,8}?(?:区|县|市|镇)?.*)"
+)
+_HAN_NAME = re.compile(r"(?:收件人|收货人|联系人|姓名)\s*[:：是为]?\s*(?P<name>[\u4e00-\u9fffA-Za-z·]{2,20})")
+_HAN_POST = re.compile(r"(?:邮编|邮政编码)\s*[:：是]?\s*(?P<code>\d{5,6})|(?<!\d)(?P<bare>\d{6})(?!\d)")
+
+
+def address(text: str) -> dict[str, str]:
+    """An address in the message: ``address`` as written, and the parts that are certain.
+
+    Keys as the change of address takes them: recipient, line1, city, region, postal_code,
+    country. Empty when nothing looks like an address.
+    """
+    starts = list(_ADDRESS_START.finditer(text))
+    # The longest stretch after a lead-in that looks like one; without a lead-in the whole text.
+    for body in [text[match.end() :] for match in starts] + [text]:
+        written = _TAIL.sub("", body.strip(" \n:：,，。.")).strip(" \n,，。.")
+        found = _han_address(written) if re.search("[\u4e00-\u9fff]{4,}", written) else _latin_address(written)
+        if found:
+            return {"address": written} | found
+    return {}
+
+
+def _latin_address(text: str) -> dict[str, str]:
+    parts = [part.strip(" .") for part in re.split(r"[,;\n]+", text) if part.strip(" .")]
+    found: dict[str, str] = {}
+    if parts and parts[-1].lower() in _COUNTRIES:
+        found["country"] = _COUNTRIES[parts.pop().lower()]
+    street = next((n for n, part in enumerate(parts) if _STREET.search(part) and not _starts_postal(part)), None)
+    if street is None or len(parts[street]) > 60:
+        return {}
+    for n, part in enumerate(parts):
+        if n == street:
+            continue
+        if (match := _postal(part)) is not None:
+            found["postal_code"] = match["code"]
+            city = (part[: match.start()] + part[match.end() :]).strip(" -,")
+            if city and not re.search(r"\d", city):
+                found["city"] = city
+            elif not city and n > street + 1:
+                found["city"] = parts[n - 1]
+            break
+    if "postal_code" not in found and "country" not in found and len(parts) < 2:
+        return {}
+    if "city" not in found and "postal_code" not in found and street + 1 < len(parts):
+        found["city"] = parts[street + 1]
+    found["line1"] = parts[street]
+    if street == 1 and re.fullmatch(r"[^\W\d][\w.'’ -]{2,50}", parts[0]) and len(parts[0].split()) in (2, 3, 4):
+        found["recipient"] = parts[0]
+    return found
+
+
+def _postal(part: str) -> re.Match[str] | None:
+    return next((match for pattern in _POSTAL if (match := pattern.search(part)) is not None), None)
+
+
+def _starts_postal(part: str) -> bool:
+    """``10115 Berlin`` looks like a street with its number in front, and is not one."""
+    match = _postal(part)
+    return match is not None and match.start() == 0 and len(match["code"]) >= 4 and len(part.split()) <= 3
+
+
+def _han_address(text: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    if (match := _HAN_POST.search(text)) is not None:
+        found["postal_code"] = match["code"] or match["bare"]
+        text = text[: match.start()] + "，" + text[match.end() :]
+    if (match := _HAN_NAME.search(text)) is not None:
+        found["recipient"] = match["name"]
+        text = text[: match.start()] + "，" + text[match.end() :]
+    text = re.sub(r"(?:电话|手机)?\s*[:：]?\s*1\d{10}", "，", text)
+    for name, country in _COUNTRIES.items():
+        if text.startswith(name):
+            found["country"] = country
+            text = text[len(name) :].lstrip(" ，,")
+            break
+    place = _HAN_CITY.search(text)
+    if place is None:
+        return {}
+    line = re.split(r"[，,。；;\n]", place["rest"].strip())[0].strip()
+    if not re.search(r"[路街道巷弄号村镇园楼栋苑座]|\d", line):
+        return {}
+    if place["region"]:
+        found["region"] = place["region"]
+    return found | {"city": place["city"], "line1": line}
+
+
+# ---- risky topics --------------------------------------------------------------------------------
+
+_TOPICS: Mapping[str, tuple[str, ...]] = {
+    "legal": (
+        r"\b(?:my |a |our |contact(?:ing)? (?:a|my) )?(?:lawyer|attorney|solicitor)s?\b",
+        r"\b(?:sue|suing|legal action|take (?:you|this|it) to court|small claims|see you in court|lawsuit|litigat\w+)\b",
+        r"\b(?:consumer (?:protection|rights|court|association)|trading standards|ombudsman|report(?:ing)? you to|chargeback)\b",
+        r"\b(?:data protection authority|gdpr complaint|fraud(?:ulent)?|(?:go(?:ing)? to|call(?:ing)?|inform) the police)\b",
+        r"律师|起诉|法院|打官司|法律(?:途径|手段|责任)|12315|消协|消费者协会|消费者权益|工商局|市场监管|报警|举报|维权|诈骗|仲裁",
+    ),
+    "safety": (
+        r"\b(?:caught|catch(?:es)?|set|on|started a) fire\b(?! ?(?:proof|resistant))|\bexplod\w+|\bblew up\b|\bburst into flames\b",
+        r"\b(?:smell(?:s|ed)?|smelling) (?:of|like) gas\b|\bgas (?:leak\w*|is leaking)\b|\bleak(?:s|ed|ing)? gas\b|\bcarbon monoxide (?:alarm|poisoning)",
+        r"\belectric(?:al)? shock\b|\bgot shocked\b|\bshort.?circuit\w*|\boverheat(?:s|ed|ing)\b|\b(?:started|began|is|was|kept) (?:to )?smok(?:e|ing)\b",
+        r"\b(?:melted|sparks? (?:came|flew)|dangerous|nearly killed|almost killed|hazard)\b",
+        r"着火|起火|冒烟|爆炸|炸了|漏气|煤气味|燃气味|触电|漏电|短路|烧起来|烧焦|过热|一氧化碳中毒|很危险|太危险|安全隐患|差点(?:出事|死|没命)",
+    ),
+    "injury": (
+        r"\b(?:injur(?:y|ies|ed)|bleeding|bled|hospital|emergency room|ambulance|stitches|broke my (?:arm|leg|wrist|ankle|finger|nose))\b",
+        r"\b(?:burn(?:ed|t)|cut|hurt|scalded|bruised|sprained) (?:my|his|her|our|their|your) (?:\w+ )?(?:hand|hands|finger|fingers|arm|face|leg|foot|feet"
+        r"|eye|eyes|head|back|knee|ankle|wrist|son|daughter|child|kid|wife|husband)\b|\b(?:burn(?:ed|t)|cut|hurt) (?:myself|himself|herself)\b",
+        r"\b(?:my|our) (?:son|daughter|child|kid|wife|husband|baby) (?:got|was|is|has been) (?:\w+ )?(?:hurt|burn(?:ed|t)|injured|sick|poisoned)\b",
+        r"\b(?:allergic reaction|rash all over|poisoned|concussion)\b",
+        r"受伤|烫伤|烧伤|割伤|划伤了?(?:手|脸|腿|我)|流血|医院|急诊|骨折|扭伤|摔伤|过敏|中毒|住院|缝(?:了)?.{0,2}针",
+    ),
+    "press": (
+        r"\b(?:journalist|reporter|newspaper|tv station|media outlet)s?\b|\b(?:go(?:ing)?|talk|speak|turn|tell|call) (?:to )?the (?:press|media)\b",
+        r"\b(?:post|share|put|tell|expose|publish)\w*\b.{0,40}\b(?:twitter|facebook|instagram|tiktok|reddit|youtube|trustpilot|social media|online for everyone)\b",
+        r"\bgo(?:ing)? (?:viral|public)\b|\bexpose you\b",
+        r"曝光(?!度|率|补偿)|媒体|记者|报社|电视台|发(?:到)?(?:微博|小红书|抖音|朋友圈|网上|知乎|B站)|挂(?:到)?网上|上热搜",
+    ),
+    "leaving": (
+        r"\b(?:never|not|won'?t|will not|wouldn'?t) (?:be )?(?:ever )?(?:buy(?:ing)?|order(?:ing)?|shop(?:ping)?|com(?:e|ing) back|purchas(?:e|ing))\b(?:.{0,30}\b(?:again|here|from you|back|anything)\b|\W*$)",
+        r"\b(?:last time i|lost (?:me as )?a customer|losing a customer|tak(?:e|ing) my (?:business|money) elsewhere|switch(?:ing)? to (?:another|a different|your competitor)"
+        r"|(?:delete|close|cancel) my account|shop elsewhere|done with (?:you|this shop|fernway)|unsubscrib\w+)\b",
+        r"(?:再也不|不会再|以后不|绝不再|再不).{0,10}?(?:买|来|光顾|下单|信)|去别家|换别家|注销(?:账号|账户|会员)|最后一次(?:买|在|光顾)|卸载|拉黑|失去(?:我|一个)(?:这个)?(?:顾客|客户)",
+    ),
+}  # fmt: skip
+_DENIED = re.compile(
+    r"(?:\b(?:not|no|never|nobody|no one|without|isn't|wasn't|don't|didn't|haven't|hasn't|won't|nothing)\b(?:\W+\w+){0,3}\W*"
+    r"|(?:没有?|不会|不用|不想|不打算|无需|并未|未|不是|无人|没人|别)(?:人|要|去|被|任何|发生|造成|找|想)*)$",
+    re.IGNORECASE,
+)
+_HYPOTHETICAL = re.compile(
+    r"\b(?:is (?:it|there)|are there|can (?:it|i|you|this)|could (?:it|this)|would|does|will it|how (?:do|can) i (?:avoid|prevent))\b[^.!?]*$"
+    r"|(?:会不会|会|是否|有没有|怎么(?:避免|防止)|如何(?:避免|防止))[^。！？]{0,10}$",
+    re.IGNORECASE,
+)
+_ASKS = re.compile(r"[?？]|吗|呢")
+
+
+def topics(text: str) -> tuple[str, ...]:
+    """Risky topics that ``text`` raises, not those it denies or only asks about beforehand."""
+    found: list[str] = []
+    for topic, patterns in _TOPICS.items():
+        for pattern in patterns:
+            if any(_raised(text, match, topic) for match in re.finditer(pattern, text, re.IGNORECASE)):
+                found.append(topic)
+                break
+    return tuple(found)
+
+
+def _raised(text: str, match: re.Match[str], topic: str) -> bool:
+    start = max((m.end() for m in re.finditer(r"[.!?。！？;；\n]|,\s|，|\bbut\b|但", text[: match.start()])), default=0)
+    before = text[start : match.start()]
+    if topic != "leaving" and _DENIED.search(before):
+        return False
+    if topic in ("safety", "injury"):
+        end = re.search(r"[.!?。！？\n]", text[match.end() :])
+        rest = text[match.end() : match.end() + end.end()] if end else text[match.end() :]
+        # "Can it overheat?" asks; "It overheated, can I return it?" tells.
+        return not (_HYPOTHETICAL.search(before) and _ASKS.search(rest))
+    return True

@@ -1,0 +1,132 @@
+"""The first reader: intents from E5 embeddings and patterns, slots from rules. No model writes."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from agent import intents, slots
+from agent.events import Intent
+from agent.followups import standalone
+from agent.ids import Language
+from agent.intents import Weights
+from agent.language import detect
+from agent.understanding import Said, Understanding
+
+EmbedQuery = Callable[[str], list[float]]
+EmbedMany = Callable[[Sequence[str]], list[list[float]]]
+
+_LONGEST = 600
+"""Characters of a text that are embedded; E5 reads 512 tokens."""
+_SAME_SPACE = 0.98
+"""Cosine above which an embedder is the one the stored weights were fitted on: the same engine
+gives 1 up to rounding, another model or prefix far less."""
+_ASKED_ADDRESS = re.compile(r"\baddress\b|地址", re.IGNORECASE)
+_UNSURE: Intent = "unclear"
+
+
+class E5Reader:
+    """Reads English and Chinese shop messages.
+
+    The stored weights were fitted on multilingual-e5-small query vectors. With another embedder
+    the classifier is fitted again from the examples, once, on first use.
+
+    Args:
+        embed_query: A text to a unit vector. Blocking; called in a worker thread.
+        embed_many: Texts to unit vectors, for fitting to another embedder. Blocking.
+        names: Titles of each product, in any language, so that a product named can be told.
+        default: Language of a first message too short to tell.
+        prefix: Letters before the shop's order numbers.
+    """
+
+    def __init__(
+        self,
+        embed_query: EmbedQuery,
+        embed_many: EmbedMany,
+        *,
+        names: Sequence[Sequence[str]] = (),
+        default: Language = "en",
+        prefix: str = "FW",
+    ) -> None:
+        self._embed_query = embed_query
+        self._embed_many = embed_many
+        self._names = tuple(tuple(titles) for titles in names)
+        self._default: Language = default
+        self._prefix = prefix
+        self._weights: Weights | None = None
+        self._fitting = asyncio.Lock()
+
+    @property
+    def name(self) -> str:
+        """Name and version."""
+        return "e5-intents-1"
+
+    async def understand(self, text: str, *, earlier: Sequence[Said] = ()) -> Understanding:
+        """Read ``text``. Raises only what the embedder raises; odd input is ``unclear``."""
+        plain = intents.normalise(text)
+        # Lines and their breaks matter in an address; the rest is compared as one line.
+        lines = "\n".join(filter(None, (intents.normalise(line) for line in text.splitlines())))
+        language = detect(plain, earlier, self._default)
+        order, code = slots.order_and_code(plain, earlier, self._prefix)
+        last = next((line.text for line in reversed(earlier) if line.who != "shopper"), "")
+        found = slots.details(plain, self._names, last)
+        wants, confidence = await self._intents(plain)
+        if "change_address" in wants or _ASKED_ADDRESS.search(last):
+            place = slots.address(lines)
+            found |= place
+            if len(place) > 2 and "change_address" not in wants:
+                wants = ("change_address", *(want for want in wants if want not in _IDLE))
+        if code is not None and (wants[0] in _IDLE or plain.strip(" .") == code):
+            wants, confidence = ("prove_order",), 1.0
+        return Understanding(
+            intents=wants,
+            confidence=confidence,
+            language=language,
+            order=order,
+            email=slots.email(plain),
+            code=code,
+            slots=found,
+            topics=slots.topics(plain),
+            query=standalone(plain, earlier, self._product),
+        )
+
+    def _product(self, text: str) -> str:
+        return slots.details(text, self._names).get("product", "")
+
+    async def _intents(self, text: str) -> tuple[tuple[Intent, ...], float]:
+        if not re.search(r"\w", text):
+            return (_UNSURE,), 1.0
+        if (answer := intents.answer(text)) is not None:
+            return (answer,), 1.0
+        texts = [text[:_LONGEST], *(clause[:_LONGEST] for clause in intents.clauses(text))]
+        weights = await self._fitted()
+        vectors = np.asarray(await asyncio.to_thread(self._embed_all, texts), np.float32)
+        rows = weights.probabilities(vectors, texts)
+        read = [dict(zip(weights.intents, map(float, row), strict=True)) for row in rows]
+        merged = intents.merge(read[0], read[1:])
+        return tuple(intent for intent, _ in merged), min(1.0, merged[0][1])
+
+    def _embed_all(self, texts: Sequence[str]) -> list[list[float]]:
+        return [self._embed_query(text) for text in texts]
+
+    async def _fitted(self) -> Weights:
+        async with self._fitting:
+            if self._weights is None:
+                self._weights = await asyncio.to_thread(self._fit)
+            return self._weights
+
+    def _fit(self) -> Weights:
+        stored = intents.load()
+        probe = np.asarray(self._embed_query(intents.PROBE), np.float32)
+        if probe.shape == stored.probe.shape and float(probe @ stored.probe) > _SAME_SPACE:
+            return stored
+        examples = intents.rules().examples
+        vectors = np.asarray(self._embed_many([text for _, _, text in examples]), np.float32)
+        return intents.fit(vectors, [intent for intent, _, _ in examples], probe=probe)
+
+
+_IDLE = frozenset({"unclear", "greeting", "off_topic", "thanks", "goodbye", "product_question"})
+"""Intents that a bare code or address is taken for when nothing else is said."""
