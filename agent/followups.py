@@ -18,7 +18,9 @@ _COURTESY = re.compile(
     r"|[,，。！!\s]*(?:谢谢(?:你|您|啦|了)?|多谢|麻烦(?:你|您)?(?:了)?|感谢)[。！!~～\s]*$",
     re.IGNORECASE,
 )
-_ORDER = re.compile(r"(?:\b(?:for|of|in|from|with)\s+)?(?:\b(?:my )?order\s+|订单号?\s?)?\b[A-Z]{2,3}-?\d{6}\b", re.IGNORECASE)
+_ORDER = re.compile(
+    r"(?:\b(?:for|of|in|from|with)\s+)?(?:\b(?:my )?order\s+|订单号?\s?)?\b[A-Z]{2,3}-?\d{6}\b", re.IGNORECASE
+)
 _POINTS_BACK = re.compile(
     r"\b(?:it|its|it's|they|them|their|that|this|these|those|that one|this one|the other one|one|ones|he|she|same|there)\b"
     r"|它|他们|她|这个|那个|这款|那款|这种|那种|这些|那些|这件|那件|这双|那双|其他(?:颜色|尺码)|同款|上面|刚才",

@@ -183,7 +183,9 @@ def fit(
     return Weights(intents, w[:-1].T.copy(), w[-1].copy(), mean, pattern, probe)
 
 
-def merge(whole: Mapping[Intent, float], parts: Sequence[Mapping[Intent, float]]) -> list[tuple[Intent, float]]:
+def merge(
+    whole: Mapping[Intent, float], parts: Sequence[Mapping[Intent, float]]
+) -> list[tuple[Intent, float]]:
     """One list of intents for a message from its own probabilities and those of its clauses.
 
     A clause adds its best intent when it is fairly sure and it is not mere courtesy. The

@@ -9,6 +9,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import openai
+from langchain_core.exceptions import ContextOverflowError
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 from langchain_core.messages.ai import AIMessageChunk
 from langchain_openai import ChatOpenAI
@@ -187,6 +188,8 @@ def translated(error: BaseException) -> ModelError:
     match error:
         case ModelError():
             return error
+        case ContextOverflowError():
+            return ModelRejected("the prompt and its answer are longer than the model's context")
         case openai.APITimeoutError() | TimeoutError():
             return ModelTimeout(f"the model's server did not answer in time ({what})")
         case openai.APIConnectionError():

@@ -21,7 +21,9 @@ _NOT_ORDER_BEFORE = re.compile(
     re.IGNORECASE,
 )
 _NOT_ORDER_AFTER = re.compile(r"\s*(?:eur|euro|usd|dollar|元|欧|块|%|km|mm|pcs)", re.IGNORECASE)
-_CODE_WORD = re.compile(r"(?<!zip )(?<!postal )(?<!post )\bcode\b|验证码|校验码|动态码|\bOTP\b|\bPIN\b", re.IGNORECASE)
+_CODE_WORD = re.compile(
+    r"(?<!zip )(?<!postal )(?<!post )\bcode\b|验证码|校验码|动态码|\bOTP\b|\bPIN\b", re.IGNORECASE
+)
 _ORDER_WORD = re.compile(r"\border\b|\bnumber\b|订单|单号", re.IGNORECASE)
 _ONE_TIME = re.compile(r"\b(?:code|otp|pin)\b|验证码|校验码", re.IGNORECASE)
 
@@ -70,7 +72,11 @@ def _nearest(before: str, after: str) -> str:
     orders = [match.end() for match in _ORDER_WORD.finditer(before)]
     if codes or orders:
         return "code" if max(codes, default=-1) > max(orders, default=-1) else "order"
-    return "code" if re.match(r"\s*(?:is|was|是)?\s*(?:the|my|我的)?\s*(?:code|验证码)", after, re.IGNORECASE) else ""
+    return (
+        "code"
+        if re.match(r"\s*(?:is|was|是)?\s*(?:the|my|我的)?\s*(?:code|验证码)", after, re.IGNORECASE)
+        else ""
+    )
 
 
 def _asked_for(earlier: Sequence[Said]) -> str:
@@ -103,7 +109,9 @@ _QUANTITY = re.compile(
     r"|(\d{1,2}|[二两三四五])\s?个(?!月|工作|小时)|(\d{1,2}|[一二两三四五])\s?(?:件|双|条|顶|只)",
     re.IGNORECASE,
 )
-_NUMBERS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5} | {k: v for k, v in _ORDINALS.items() if len(k) == 1}
+_NUMBERS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5} | {
+    k: v for k, v in _ORDINALS.items() if len(k) == 1
+}
 
 _REASONS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (code, re.compile(pattern, re.IGNORECASE))
@@ -133,7 +141,8 @@ _REASONS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     )
 )  # fmt: skip
 _BECAUSE = re.compile(
-    r"\b(?:because|since|as it|as the|cause|bc)\b\s+(?P<en>[^.!?\n;]{3,120})|(?:因为|由于)(?P<zh>[^。！？\n；，,]{2,60})", re.IGNORECASE
+    r"\b(?:because|since|as it|as the|cause|bc)\b\s+(?P<en>[^.!?\n;]{3,120})|(?:因为|由于)(?P<zh>[^。！？\n；，,]{2,60})",
+    re.IGNORECASE,
 )
 
 _COLOURS = (
@@ -141,7 +150,9 @@ _COLOURS = (
     "|charcoal|graphite|burgundy|turquoise"
 )
 _COLOUR_ZH = "深灰|浅灰|苔绿|墨绿|藏青|卡其|军绿|天蓝|宝蓝|酒红|橄榄|沙|黑|白|灰|红|蓝|绿|黄|橙|棕|紫|粉|米"
-_SIZE = r"(?:XXS|XS|S|M|L|XL|XXL|XXXL|2XL|3XL|small|medium|large|long|regular|short|(?:3[4-9]|4[0-9])(?:\.5)?)"
+_SIZE = (
+    r"(?:XXS|XS|S|M|L|XL|XXL|XXXL|2XL|3XL|small|medium|large|long|regular|short|(?:3[4-9]|4[0-9])(?:\.5)?)"
+)
 _VARIANT = re.compile(
     rf"(?P<colour>\b(?:{_COLOURS})\b)|(?P<colour_zh>(?:{_COLOUR_ZH})(?=色|的|款|[，。\s]|$))"
     rf"|(?:\bsize\s+|尺码\s?)(?P<size>{_SIZE})\b|(?<![A-Za-z0-9'’])(?P<size2>XXXL|XXL|XXS|XS|XL|2XL|3XL|(?-i:[SML])|(?:3[4-9]|4[0-9])(?:\.5)?)(?![A-Za-z0-9'’]|\s?%)"
@@ -152,18 +163,69 @@ _WANTED = re.compile(
     r"\b(?:for|to|into|want|need|get|have|instead)\b(?:\s+(?:a|an|the|it|one|them|in|size|pair|of))*\s*$|(?:换成?|改成?|要|换个|换大|换小|成)\s*$",
     re.IGNORECASE,
 )
-_UNWANTED = re.compile(r"(?:\binstead of|\bnot(?: the)?|\bgot (?:the|a)|\bfrom(?: the)?|不要|不是|原来是?|把)(?: size)?\s*(?:a |the )?$", re.IGNORECASE)
+_UNWANTED = re.compile(
+    r"(?:\binstead of|\bnot(?: the)?|\bgot (?:the|a)|\bfrom(?: the)?|不要|不是|原来是?|把)(?: size)?\s*(?:a |the )?$",
+    re.IGNORECASE,
+)
 
 _OBJECT = re.compile(
     r"\b(?:return|returning|exchange|swap|replace|cancel|send back|send|give back|refund(?: for)?|about|is|does|did|has|for|with|of|wash|where is"
     r"|where are|are|do)\s+(?:the|my|this|these|that|those|our)\s+(?P<en>(?:[a-z-]+\s+){0,3}?[a-z-]{3,})(?=\s+(?:back|from|for|i|that|which|to|in|because|since|as|is|are|was|and|please|come|have|has|still|waterproof|with|run|fit|bought)\b|[.,!?;]|$)",
     re.IGNORECASE,
 )
-_THINGS = (
-    "tent shelter tarp jacket coat boot boots shoe shoes sandals backpack pack bag mat stove lantern headlamp lamp torch bottle"
-    " filter trousers pants shirt socks fleece vest gloves hat poles pole cartridge cooker pot knife compass power-bank towel kit"
-    " hammock pillow liner mug flask rope gaiters cap shorts leggings duffel tarp"
-).split(" ")
+_THINGS = [
+    "tent",
+    "shelter",
+    "tarp",
+    "jacket",
+    "coat",
+    "boot",
+    "boots",
+    "shoe",
+    "shoes",
+    "sandals",
+    "backpack",
+    "pack",
+    "bag",
+    "mat",
+    "stove",
+    "lantern",
+    "headlamp",
+    "lamp",
+    "torch",
+    "bottle",
+    "filter",
+    "trousers",
+    "pants",
+    "shirt",
+    "socks",
+    "fleece",
+    "vest",
+    "gloves",
+    "hat",
+    "poles",
+    "pole",
+    "cartridge",
+    "cooker",
+    "pot",
+    "knife",
+    "compass",
+    "power-bank",
+    "towel",
+    "kit",
+    "hammock",
+    "pillow",
+    "liner",
+    "mug",
+    "flask",
+    "rope",
+    "gaiters",
+    "cap",
+    "shorts",
+    "leggings",
+    "duffel",
+    "tarp",
+]
 _THING = re.compile(r"\b(" + "|".join(sorted(set(_THINGS), key=len, reverse=True)) + r")s?\b", re.IGNORECASE)
 _THING_ZH = re.compile(
     "帐篷|天幕|冲锋衣|雨衣|外套|夹克|羽绒服|抓绒|背包|睡袋|防潮垫|垫子|炉头|炉子|气炉|气罐|营地灯|露营灯|头灯|手电|水壶|水瓶|滤水器|裤子|长裤"
@@ -235,7 +297,9 @@ def _product(text: str, names: Sequence[Sequence[str]]) -> str:
         if (thing := _THING.fullmatch(head)) is not None:
             return thing[1].lower().rstrip("s")
     if (match := _THING.search(text)) is not None:
-        return match[1].lower().removesuffix("s") if match[1].lower() not in ("gaiters",) else match[1].lower()
+        return (
+            match[1].lower().removesuffix("s") if match[1].lower() not in ("gaiters",) else match[1].lower()
+        )
     return ""
 
 
@@ -296,7 +360,9 @@ _POSTAL = (
     re.compile(r"\b(?P<code>[A-Z]\d[A-Z]\s?\d[A-Z]\d)\b"),
 )
 _STREET = re.compile(r"\d+\s?[a-zA-Z]?\s+[^\W\d]{3,}|[^\W\d]{3,}\.?\s+\d+\s?[a-zA-Z]?\b")
-_TAIL = re.compile(r"\s*(?:instead|please|pls|thanks?|thank you|谢谢|可以吗|行吗|吧|好吗)[\s.!,，。！?？]*$", re.IGNORECASE)
+_TAIL = re.compile(
+    r"\s*(?:instead|please|pls|thanks?|thank you|谢谢|可以吗|行吗|吧|好吗)[\s.!,，。！?？]*$", re.IGNORECASE
+)
 _HAN_CITY = re.compile(
     r"(?P<region>[\u4e00-\u9fff]{2,7}?(?:省|自治区))?\s*(?P<city>[\u4e00-\u9fff]{2,5}?(?:市|自治州|地区))\s*"
     r"(?P<rest>[\u4e00-\u9fff]{1,8}?(?:区|县|市|镇)?.*)"
@@ -315,7 +381,9 @@ def address(text: str) -> dict[str, str]:
     # The longest stretch after a lead-in that looks like one; without a lead-in the whole text.
     for body in [text[match.end() :] for match in starts] + [text]:
         written = _TAIL.sub("", body.strip(" \n:：,，。.")).strip(" \n,，。.")
-        found = _han_address(written) if re.search("[\u4e00-\u9fff]{4,}", written) else _latin_address(written)
+        found = (
+            _han_address(written) if re.search("[\u4e00-\u9fff]{4,}", written) else _latin_address(written)
+        )
         if found:
             return {"address": written} | found
     return {}
@@ -326,7 +394,9 @@ def _latin_address(text: str) -> dict[str, str]:
     found: dict[str, str] = {}
     if parts and parts[-1].lower() in _COUNTRIES:
         found["country"] = _COUNTRIES[parts.pop().lower()]
-    street = next((n for n, part in enumerate(parts) if _STREET.search(part) and not _starts_postal(part)), None)
+    street = next(
+        (n for n, part in enumerate(parts) if _STREET.search(part) and not _starts_postal(part)), None
+    )
     if street is None or len(parts[street]) > 60:
         return {}
     for n, part in enumerate(parts):
@@ -345,7 +415,11 @@ def _latin_address(text: str) -> dict[str, str]:
     if "city" not in found and "postal_code" not in found and street + 1 < len(parts):
         found["city"] = parts[street + 1]
     found["line1"] = parts[street]
-    if street == 1 and re.fullmatch(r"[^\W\d][\w.'’ -]{2,50}", parts[0]) and len(parts[0].split()) in (2, 3, 4):
+    if (
+        street == 1
+        and re.fullmatch(r"[^\W\d][\w.'’ -]{2,50}", parts[0])
+        and len(parts[0].split()) in (2, 3, 4)
+    ):
         found["recipient"] = parts[0]
     return found
 
@@ -448,7 +522,10 @@ def topics(text: str) -> tuple[str, ...]:
 
 
 def _raised(text: str, match: re.Match[str], topic: str) -> bool:
-    start = max((m.end() for m in re.finditer(r"[.!?。！？;；\n]|,\s|，|\bbut\b|但", text[: match.start()])), default=0)
+    start = max(
+        (m.end() for m in re.finditer(r"[.!?。！？;；\n]|,\s|，|\bbut\b|但", text[: match.start()])),
+        default=0,
+    )
     before = text[start : match.start()]
     if topic != "leaving" and _DENIED.search(before):
         return False

@@ -10,7 +10,7 @@ import numpy as np
 
 from agent import intents, slots
 from agent.events import Intent
-from agent.followups import standalone
+from agent.followups import is_follow_up, standalone
 from agent.ids import Language
 from agent.intents import Weights
 from agent.language import detect
@@ -73,7 +73,9 @@ class E5Reader:
         order, code = slots.order_and_code(plain, earlier, self._prefix)
         last = next((line.text for line in reversed(earlier) if line.who != "shopper"), "")
         found = slots.details(plain, self._names, last)
-        wants, confidence = await self._intents(plain)
+        query = standalone(plain, earlier, self._product)
+        # "And for the blue one?" asks what the question before it asked.
+        wants, confidence = await self._intents(plain, query if is_follow_up(plain) else plain)
         if "change_address" in wants or _ASKED_ADDRESS.search(last):
             place = slots.address(lines)
             found |= place
@@ -90,18 +92,19 @@ class E5Reader:
             code=code,
             slots=found,
             topics=slots.topics(plain),
-            query=standalone(plain, earlier, self._product),
+            query=query,
         )
 
     def _product(self, text: str) -> str:
         return slots.details(text, self._names).get("product", "")
 
-    async def _intents(self, text: str) -> tuple[tuple[Intent, ...], float]:
+    async def _intents(self, text: str, asked: str) -> tuple[tuple[Intent, ...], float]:
         if not re.search(r"\w", text):
             return (_UNSURE,), 1.0
         if (answer := intents.answer(text)) is not None:
             return (answer,), 1.0
-        texts = [text[:_LONGEST], *(clause[:_LONGEST] for clause in intents.clauses(text))]
+        whole = text if intents.votes(text) else asked
+        texts = [whole[:_LONGEST], *(clause[:_LONGEST] for clause in intents.clauses(text))]
         weights = await self._fitted()
         vectors = np.asarray(await asyncio.to_thread(self._embed_all, texts), np.float32)
         rows = weights.probabilities(vectors, texts)

@@ -1,11 +1,9 @@
 """How likely a customer is to leave, and why: features, and a first scorer.
 
 ``LogisticChurn`` has not been fitted: its weights are set by hand. Habit comes first, recency
-before frequency, as retail studies agree. The signals are scaled so that one thoroughly bad
-chat, with its cause, brings even a loyal customer near even odds: in surveys about a third say
-that one bad experience makes them leave a brand they love (PwC, "Experience is everything",
-2018), and those were not asked while angry. It ranks customers and explains itself; its
-probabilities are not calibrated. Once enough outcomes are known, a fitted scorer takes its
+before frequency. The signals are scaled so that one thoroughly bad chat, with its cause, brings
+even a loyal customer near even odds. It ranks customers and explains itself; its probabilities
+are not calibrated. Once enough outcomes are known, a fitted scorer takes its
 place behind ``ChurnScorer``.
 """
 

@@ -2,9 +2,10 @@
 
 Features, and why each: the top similarity (is there anything about it at all), its distance
 to the fifth (does one passage stand out, or are many equally vague), and the share of the
-question's content words that the top passages hold (is the thing asked about even
-mentioned). ``tools/fit_answerable.py`` fits the coefficients per language on questions
-about the demo shop and writes them, with how well they do, to ``answerable.json``.
+question's content words that the passages hold (is the thing asked about even mentioned).
+A product's own name is left out of the last: every passage about a tent names the tent.
+``tools/fit_answerable.py`` fits the coefficients per language on questions about the demo
+shop and writes them, with how well they do, to ``answerable.json``.
 """
 
 from __future__ import annotations
@@ -22,8 +23,6 @@ from retrieval.words import all_words, content_words
 
 DEPTH = 5
 """Passages that are looked at; the caller asks the index for at least so many."""
-_READ = 3
-"""Passages in which the question's words are looked for."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +39,13 @@ def features(question: str, passages: Sequence[Passage]) -> tuple[float, float, 
     if not passages:
         return 0.0, 0.0, 0.0
     ranked = sorted(passages, key=lambda passage: -passage.similarity)[:DEPTH]
-    asked = content_words(question)
-    held: set[str] = set()
-    for passage in ranked[:_READ]:
-        held |= all_words(f"{passage.chunk.title} {passage.chunk.heading} {passage.chunk.text}")
-    top = ranked[0].similarity
-    return top, top - ranked[-1].similarity, len(asked & held) / len(asked) if asked else 0.0
+    asked, held = content_words(question), set[str]()
+    for chunk in (passage.chunk for passage in ranked):
+        held |= all_words(f"{chunk.title} {chunk.heading} {chunk.text}")
+        if chunk.product:
+            asked -= all_words(chunk.title)
+    share = len(asked & held) / len(asked) if asked else 1.0
+    return ranked[0].similarity, ranked[0].similarity - ranked[-1].similarity, share
 
 
 def answerable(question: str, passages: Sequence[Passage], language: Language) -> float:

@@ -16,6 +16,7 @@ from agent.ids import ConversationId
 from agent.live import LocalBus
 from agent.log import ConversationLog
 from agent.shop.port import ShopRecords
+from retention.history import History
 from retention.offers import OfferPolicy
 from retention.scoring import score_conversation
 
@@ -46,12 +47,13 @@ class Followup:
         self._policy = policy
         self._clock = clock
         self._idle = timedelta(minutes=idle_minutes)
+        self._history = History()
         self._queue: asyncio.Queue[ConversationId] = asyncio.Queue()
         self._tasks: list[asyncio.Task[None]] = []
         bus.on_event(self._notice)
 
     def _notice(self, event: Event) -> None:
-        if event.body.type == "conversation.closed":
+        if event.body.type in {"conversation.closed", "conversation.rated"}:
             self._queue.put_nowait(event.conversation)
 
     async def start(self) -> None:
@@ -79,7 +81,14 @@ class Followup:
         while True:
             conversation = await self._queue.get()
             try:
-                await score_conversation(self._log, self._records, self._policy, self._clock, conversation)
+                await score_conversation(
+                    self._log,
+                    self._records,
+                    self._policy,
+                    self._clock,
+                    conversation,
+                    history=self._history,
+                )
             except AmendsError as error:
                 logger.warning("scoring %s failed: %s", conversation, error.code)
             except Exception:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import gzip
 import hashlib
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -110,7 +111,7 @@ def static(name: str, request: Request, front: ShopfrontDep) -> Response:
 def home(request: Request, front: ShopfrontDep, lang: LanguageDep = "en", category: str = "") -> Response:
     """Return the shop's front page, or the products of one category."""
     if not category:
-        popular = [product for id in front.categories for product in front.of_category(id)[:2]]
+        popular = [found for name in front.categories for found in front.of_category(name)[:2]]
         return _page("home.html", request, front, lang, popular=popular)
     if category not in front.categories:
         return _missing(request, front, lang)
@@ -126,7 +127,7 @@ def product(id: str, request: Request, front: ShopfrontDep, lang: LanguageDep = 
     found = front.products.get(id)
     if found is None:
         return _missing(request, front, lang)
-    alike = [other for other in front.of_category(found.category) if other.id != id][:4]
+    alike = [other for other in front.of_category(found.category) if other.id != id][:5]
     return _page(
         "product.html", request, front, lang,
         product=found, category=front.categories[found.category], alike=alike,
@@ -205,6 +206,6 @@ def _templates() -> Environment:
     return environment
 
 
-def _money(amount: object) -> str:
+def _money(amount: Decimal) -> str:
     """Euros as both languages of this shop write them."""
-    return cast("str", f"€{amount:,.2f}")
+    return f"€{amount:,.2f}"

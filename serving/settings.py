@@ -103,7 +103,7 @@ class RetentionSettings(Group):
 
     monthly_budget: float = Field(500.0, ge=0)
     """Most the offers of one calendar month may cost, in the shop's currency."""
-    threshold: float = Field(0.5, ge=0, le=1)
+    threshold: float = Field(0.4, ge=0, le=1)
     """Churn probability from which an offer is considered."""
     holdout: float = Field(0.1, ge=0, lt=1)
     """Share of customers who get no offer, so that its effect can be measured."""

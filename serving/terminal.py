@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+import httpx
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
@@ -29,6 +30,9 @@ AGAIN_SECONDS = 1.0
 """Before a frame is repeated that the server refused for the moment."""
 FIRST_DELAY, LONGEST_DELAY = 0.1, 5.0
 """Seconds between attempts to reconnect: doubled each time, up to the longest."""
+
+VISITOR = "visitor"
+"""Who signs in as nobody."""
 
 Wire = Mapping[str, Any]
 """A frame or an event, as received."""
@@ -64,6 +68,25 @@ class SignedIn:
 
     token: str | None
     language: Language
+
+
+async def sign_in(url: str, customer: str, language: Language | None) -> SignedIn:
+    """Do for the terminal what the demo shop's page does: get a token for a customer.
+
+    Raises:
+        UnknownCustomer, ServerUnreachable: As they say.
+    """
+    if customer == VISITOR:
+        return SignedIn(None, language or "en")
+    try:
+        async with httpx.AsyncClient(timeout=10.0, trust_env=not is_near(url)) as client:
+            answer = await client.get(f"{url}/demo/token", params={"customer": customer})
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            raise UnknownCustomer("no such demo customer there (`amends shop customers` lists them)")
+        signed_in = answer.raise_for_status().json()
+        return SignedIn(signed_in["token"], language or signed_in["customer"]["language"])
+    except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+        raise ServerUnreachable(f"no Amends server answers ({type(error).__name__})") from None
 
 
 @dataclass

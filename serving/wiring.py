@@ -24,6 +24,7 @@ from agent.model import LanguageModel
 from agent.model_langchain import LangchainModel
 from agent.mood_lexicon import LexiconMood
 from agent.proof import OrderProof
+from agent.shop.catalogue import read_catalogue
 from agent.shop.demo import open_demo_shop
 from agent.turn_run import Ports
 from agent.turns import Turns
@@ -64,6 +65,11 @@ def shop_names(folder: Path) -> dict[Language, str]:
     """The shop's name in each language, from its ``shop.yaml``."""
     name = yaml.safe_load((folder / "shop.yaml").read_text(encoding="utf-8"))["name"]
     return {"en": str(name["en"]), "zh": str(name["zh"])}
+
+
+def product_names(folder: Path) -> list[list[str]]:
+    """The titles of each product in every language, so that a product named is understood."""
+    return [list(product.title.values()) for product in read_catalogue(folder).products]
 
 
 def open_index(settings: Settings, embedder: Embedder, *, rebuild: bool = False) -> ChromaPassageIndex:
@@ -128,7 +134,11 @@ async def running(
             log,
             bus,
             Ports(
-                reader=E5Reader(embedder.embed_query, embedder.embed_passages),
+                reader=E5Reader(
+                    embedder.embed_query,
+                    embedder.embed_passages,
+                    names=product_names(settings.shop.folder),
+                ),
                 mood=LexiconMood(),
                 retriever=retriever,
                 shop=shop,

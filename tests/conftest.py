@@ -92,3 +92,30 @@ def _own_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in [name for name in os.environ if name.startswith("AMENDS_") and name != "AMENDS_DATA"]:
         monkeypatch.delenv(name)
     yield
+
+
+@pytest.fixture(scope="session")
+def demo_index() -> Path:
+    """A folder with the demo shop's documents indexed, kept between runs; copy it, never open it.
+
+    Embedding some 900 passages takes about a minute; a later run finds them unchanged.
+    """
+    import asyncio
+
+    from retrieval.chroma import ChromaPassageIndex
+    from retrieval.e5 import E5Embedder
+    from retrieval.indexing import index
+    from serving.commands.up import NOT_DOCUMENTS
+
+    folder = ROOT / ".amends" / "test-index"
+
+    async def build() -> None:
+        store = ChromaPassageIndex(E5Embedder(), folder=folder, rebuild=True)
+        try:
+            report = await index([ROOT / "demo"], store, exclude=NOT_DOCUMENTS)
+            assert report.skipped == []
+        finally:
+            store.close()
+
+    asyncio.run(build())
+    return folder

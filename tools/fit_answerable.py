@@ -3,7 +3,8 @@
 Asks the demo shop's index the questions of ``retrieval/data/answerable_questions.json``
 (half of them answered by its documents, half not), fits one logistic regression per
 language, and writes ``retrieval/answerable.json``. AUC and threshold come from
-cross-validation, so no question is judged by coefficients that have seen it.
+cross-validation, so no question is judged by coefficients that have seen it. (The form of
+the features was chosen on the same questions, so expect a little less elsewhere.)
 
     python tools/fit_answerable.py                     # indexes the demo shop first
     python tools/fit_answerable.py --index .amends/chroma
@@ -102,8 +103,7 @@ async def ask(
         found += hit
         if not hit:
             print(f"  not among four: {item['question']}")
-    for question in questions["unanswerable"]:
-        rows.append(features(question, await find(question)))
+    rows += [features(question, await find(question)) for question in questions["unanswerable"]]
     y = np.array([1.0] * len(questions["answerable"]) + [0.0] * len(questions["unanswerable"]))
     return np.array(rows), y, found / len(questions["answerable"])
 

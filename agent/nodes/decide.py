@@ -27,8 +27,12 @@ async def decide(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
     if run.state.mode != "assistant":
         return {"reasons": ()}
     understanding, found = state["understanding"], state.get("found")
+    asked = set(understanding.intents)
     unanswered = (
-        set(understanding.intents) <= QUESTIONS and found is not None and found.answerable < ports.answerable
+        bool(asked & QUESTIONS)
+        and not asked & ABOUT_ORDERS
+        and found is not None
+        and found.answerable < ports.answerable
     )
     earlier = [mood for mood in run.state.moods if run.state.since_handback < mood.seq < _first(run)]
     situation = handoff.Situation(
@@ -56,11 +60,7 @@ def route(
         return "perform"
     if understanding.code is not None and run.state.codes:
         return "prove"
-    visitor = run.state.scope.level == "visitor"
-    proves = "prove_order" in intents or (understanding.email and visitor)
-    if proves or (visitor and intents & ABOUT_ORDERS - {"complaint", "return_eligibility"}):
-        return "prove"
-    if visitor and understanding.order is not None:
+    if run.state.customer is None and _needs_proof(state, run):
         return "prove"
     if intents & ACTIONS.keys() or _goes_on(state, run):
         return "change"
@@ -75,6 +75,18 @@ def route(
 def after_change(state: TurnState) -> Literal["hand_over", "__end__"]:
     """A change that needs a person goes on to one."""
     return "hand_over" if state.get("reasons") else "__end__"
+
+
+def _needs_proof(state: TurnState, run: TurnRun) -> bool:
+    """Whether somebody who is not signed in asks for what needs a proof, or begins one."""
+    understanding = state["understanding"]
+    intents = set(understanding.intents)
+    if understanding.order is not None and understanding.order not in run.state.scope.orders:
+        return True
+    if run.state.scope.orders:
+        return "prove_order" in intents
+    about_own = intents & ABOUT_ORDERS - {"complaint", "return_eligibility"}
+    return bool(about_own) or "prove_order" in intents or understanding.email is not None
 
 
 def _goes_on(state: TurnState, run: TurnRun) -> bool:

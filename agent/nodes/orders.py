@@ -85,6 +85,8 @@ def _focus(state: Conversation, understanding: Understanding, known: list[Order]
             return Focus(order=named[0])
     if state.last_order in by_id and (not likely or by_id[state.last_order] in likely):
         return Focus(order=by_id[state.last_order])
+    if intent == "return_eligibility":
+        return Focus()  # a question about the rules until an order is meant
     if len(likely) == 1:
         return Focus(order=likely[0])
     if len(known) == 1:

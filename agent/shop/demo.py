@@ -57,6 +57,9 @@ def write_store(database: Path, rows: Rows) -> None:
                 if rows.get(table.name):
                     connection.execute(insert(table), rows[table.name])
             connection.exec_driver_sql(f"PRAGMA user_version = {VERSION}")
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            # Kept in the file. Several connections that switch to it at once would lock each other out.
+            connection.exec_driver_sql("PRAGMA journal_mode = WAL")
     finally:
         engine.dispose()
 

@@ -230,7 +230,7 @@ class SqliteShop:
 def _set_up(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
     try:
         cursor = connection.cursor()
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+        for pragma in ("synchronous = FULL", "foreign_keys = ON"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
     except Exception:

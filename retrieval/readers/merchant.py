@@ -17,6 +17,7 @@ _SPECIFICATIONS = MappingProxyType(
     {
         "material": ("Material", "材质"),
         "product_weight": ("Weight", "重量"),
+        "shipping_weight": ("Shipping weight", "运输重量"),
         "product_length": ("Length", "长"),
         "product_width": ("Width", "宽"),
         "product_height": ("Height", "高"),

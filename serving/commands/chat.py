@@ -11,21 +11,16 @@ from contextlib import suppress
 from typing import Annotated, cast
 from urllib.parse import urlsplit
 
-import httpx
 import typer
 
 from agent.ids import Language
 from serving.terminal import (
+    VISITOR,
     ChatFailed,
-    ServerUnreachable,
-    SignedIn,
     TerminalShopper,
-    UnknownCustomer,
     Wire,
-    is_near,
+    sign_in,
 )
-
-VISITOR = "visitor"
 
 
 class OutputClosed(ChatFailed):
@@ -52,7 +47,7 @@ def chat(
     """Chat as a shopper: one message a line in, one JSON event a line out.
 
     Each answer settles before the next line is sent. /yes and /no answer what waits for a
-    confirmation, /person asks for one, /rate N [comment], /offer yes|no, /close, /quit;
+    confirmation, /person asks for one, /rate N COMMENT, /offer yes|no, /close, /quit;
     a line that begins with // is text with one slash. Conversation and key go to stderr.
 
     Exit codes: 0 fine, 2 bad arguments or not your conversation, 3 unknown customer, 4 server
@@ -79,7 +74,7 @@ def chat(
     async def run() -> None:
         shopper = TerminalShopper(
             url.rstrip("/"),
-            sign_in=lambda: _sign_in(url.rstrip("/"), customer, cast("Language | None", language or None)),
+            sign_in=lambda: sign_in(url.rstrip("/"), customer, cast("Language | None", language or None)),
             emit=write,
             passing=write if deltas else lambda _: None,
             notice=lambda line: typer.echo(line, err=True),
@@ -101,25 +96,6 @@ def chat(
     except ChatFailed as failed:
         typer.echo(str(failed), err=True)
         raise typer.Exit(failed.exit_code) from None
-
-
-async def _sign_in(url: str, customer: str, language: Language | None) -> SignedIn:
-    """Do for the terminal what the demo shop's page does: get a token for a customer.
-
-    Raises:
-        UnknownCustomer, ServerUnreachable: As they say.
-    """
-    if customer == VISITOR:
-        return SignedIn(None, language or "en")
-    try:
-        async with httpx.AsyncClient(timeout=10.0, trust_env=not is_near(url)) as client:
-            answer = await client.get(f"{url}/demo/token", params={"customer": customer})
-        if answer.status_code == httpx.codes.NOT_FOUND:
-            raise UnknownCustomer("no such demo customer there (`amends shop customers` lists them)")
-        signed_in = answer.raise_for_status().json()
-        return SignedIn(signed_in["token"], language or signed_in["customer"]["language"])
-    except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
-        raise ServerUnreachable(f"no Amends server answers ({type(error).__name__})") from None
 
 
 async def _lines() -> AsyncIterator[str]:

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from serving.models.catalogue import CatalogueModel
 from serving.models.catalogue import load as load_catalogue
@@ -49,12 +49,18 @@ def list_models(
             facts = entry.model_dump(mode="json", exclude={"sources", "chat_template", "end_tokens"})
             typer.echo(json.dumps({**facts, "default": entry.name == catalogue.default, "state": state}))
         return
-    table = Table("name", "model", "for", "licence", "languages", "context", "memory", "download", "state")
+    name = Column("name", no_wrap=True)
+    table = Table(name, "for", "licence", "languages", "memory", "download", "state", box=None)
     for entry, state in rows:
         table.add_row(
-            entry.name, entry.title, entry.purpose, entry.licence, " ".join(entry.languages),
-            str(entry.served_length), f"{entry.memory_gib:g} GiB", f"{entry.file.bytes / 1e6:.0f} MB", state,
-        )  # fmt: skip
+            entry.name,
+            entry.purpose,
+            entry.licence,
+            " ".join(entry.languages),
+            f"{entry.memory_gib:g} GiB",
+            f"{entry.file.bytes / 1e6:.0f} MB",
+            state,
+        )
     console = Console()
     console.print(table)
     console.print(f"This machine: {detect().described()}", highlight=False)
@@ -208,7 +214,7 @@ def _failing() -> Iterator[Console]:
     try:
         yield console
     except ModelSetupError as error:
-        console.print(f"amends model: {error}", style="red", markup=False, highlight=False)
+        console.print(f"amends model: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         console.print("stopped")

@@ -106,9 +106,7 @@ def _apply(row: Row, event: Event) -> Row:
         row = replace(row, mode=MOVES[body.type].get(row.mode, row.mode))
     match body:
         case ev.ConversationStarted():
-            return replace(
-                row, started=event.at, last=event.at, language=body.language, channel=body.channel
-            )
+            return replace(row, started=event.at, last=event.at, language=body.language, channel=body.channel)
         case ev.ConversationIdentified():
             orders = (*row.orders, str(body.order)) if body.order else row.orders
             customer = body.customer or row.customer
@@ -132,12 +130,16 @@ def _apply(row: Row, event: Event) -> Row:
                 last=event.at,
             )
         case ev.HandoffAccepted():
-            return replace(
-                row, staff=body.staff, staff_name=body.name, waiting_since=None, last=event.at
-            )
+            return replace(row, staff=body.staff, staff_name=body.name, waiting_since=None, last=event.at)
         case ev.HandoffReturned() | ev.ConversationClosed():
             return replace(
-                row, staff=None, staff_name="", waiting_since=None, reasons=(), unanswered=False, last=event.at
+                row,
+                staff=None,
+                staff_name="",
+                waiting_since=None,
+                reasons=(),
+                unanswered=False,
+                last=event.at,
             )
         case _:
             return row

@@ -49,15 +49,19 @@ class Figures:
 
     def median_wait(self) -> timedelta | None:
         """Half of the shoppers waited no longer."""
-        return median(wait for _, wait in self.waits) if self.waits else None
+        return _median([wait for _, wait in self.waits]) if self.waits else None
 
     def waits_by_day(self) -> list[tuple[date, timedelta]]:
         """The median wait of each day that had any, oldest first."""
         days: dict[date, list[timedelta]] = {}
         for day, wait in self.waits:
             days.setdefault(day, []).append(wait)
-        return [(day, median(waits)) for day, waits in sorted(days.items())]
+        return [(day, _median(waits)) for day, waits in sorted(days.items())]
 
     def spent(self, now: datetime) -> Decimal:
         """What this month's offers cost at most, in the shop's currency."""
         return spent_in_month(self._offers, now)
+
+
+def _median(waits: list[timedelta]) -> timedelta:
+    return timedelta(seconds=median(wait.total_seconds() for wait in waits))

@@ -51,19 +51,19 @@ class Door:
         Raises:
             TooManyTries: After five failures in a row for a minute, also for the right password.
         """
-        id = name.strip().casefold()
-        key = (id, address)
+        who = name.strip().casefold()
+        key = (who, address)
         now = self._clock()
         failures = self._failures.get(key, deque(maxlen=TRIES))
         if len(failures) == TRIES and failures[-1] > now - WAIT:
             raise TooManyTries
-        known = self._users.get(id)
+        known = self._users.get(who)
         # An unknown name takes as long as a wrong password.
         expected = known.get_secret_value() if known is not None else ""
         right = hmac.compare_digest(password.encode(), expected.encode())
         if known is not None and right and expected:
             self._failures.pop(key, None)
-            return self.staff(id)
+            return self.staff(who)
         failures.append(now)
         self._failures[key] = failures
         while len(self._failures) > REMEMBERED:

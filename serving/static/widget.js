@@ -121,23 +121,23 @@
   const STYLE = `
 :host { all: initial; --accent: #2f5d50; --on-accent: oklch(from var(--accent) clamp(.16, (.68 - l) * 1000, 1) 0 0);
   --bg: #fff; --soft: #f4f6f4; --text: #1b2320; --muted: #5a6761; --line: #e2e7e3; --warn: #8a4b00; --warn-bg: #fff4e2;
-  --ink: var(--accent); --tint: color-mix(in srgb, var(--accent) 9%, var(--bg));
+  --ink: oklch(from var(--accent) min(l, .45) c h); --tint: color-mix(in srgb, var(--accent) 9%, var(--bg));
   --shadow: 0 1px 2px rgb(16 24 20 / .06), 0 12px 40px rgb(16 24 20 / .18);
   color-scheme: light; font: 15px/1.55 -apple-system, "Segoe UI", Roboto, Arial, "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", sans-serif; }
 :host([data-theme=dark]) { --bg: #151a18; --soft: #1f2623; --text: #e7ede9; --muted: #a1b0a8; --line: #2f3935; --warn: #ffca85; --warn-bg: #33260f;
-  --ink: color-mix(in srgb, var(--accent) 45%, #fff); --tint: color-mix(in srgb, var(--accent) 26%, var(--bg));
+  --ink: oklch(from var(--accent) max(l, .82) min(c, .1) h); --tint: color-mix(in srgb, var(--accent) 26%, var(--bg));
   --shadow: 0 0 0 1px #2f3935, 0 16px 48px rgb(0 0 0 / .55); color-scheme: dark; }
 *, ::before, ::after { box-sizing: border-box; }
 [hidden] { display: none !important; }
 button, textarea, input { font: inherit; color: inherit; letter-spacing: inherit; }
-button { cursor: pointer; background: none; border: 0; padding: 0; }
+button { cursor: pointer; background: none; border: 0; padding: 0; stroke-width: 1.8; }
 button:disabled { cursor: default; }
 :focus-visible { outline: 2px solid var(--ink); outline-offset: 2px; }
-svg { width: 1.35em; height: 1.35em; flex: none; fill: none; stroke: currentColor; stroke-width: 1.8; stroke-linecap: round; stroke-linejoin: round; }
+svg { width: 1.35em; height: 1.35em; flex: none; fill: none; stroke: currentColor; stroke-linecap: round; stroke-linejoin: round; }
 p, ul, ol, dl, dd, h2, h3, fieldset { margin: 0; padding: 0; border: 0; min-width: 0; }
 
 .launcher { position: fixed; right: 24px; bottom: 24px; z-index: 2147483000; width: 60px; height: 60px; border-radius: 50%; display: grid; place-items: center;
-  background: var(--accent); color: var(--on-accent); box-shadow: var(--shadow); font-size: 18px; }
+  background: var(--accent); color: var(--on-accent); box-shadow: var(--shadow); font-size: 21px; }
 .launcher:hover, .send:hover:enabled { filter: brightness(1.12); }
 .badge { position: absolute; top: -2px; right: -2px; min-width: 22px; padding: 0 6px; border-radius: 11px; background: #b3261e; color: #fff; font-size: 12px; line-height: 22px; font-weight: 600; text-align: center; }
 
@@ -149,6 +149,7 @@ header { position: relative; display: flex; align-items: center; gap: 2px; paddi
 .who h2 { font-size: 16px; line-height: 1.3; font-weight: 600; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
 .who p { font-size: 13px; line-height: 1.4; color: var(--muted); white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
 .round { width: 36px; height: 38px; border-radius: 50%; display: grid; place-items: center; color: var(--muted); flex: none; }
+[data-testid=menu] { stroke-width: 3; }
 .round:hover { background: var(--soft); color: var(--text); }
 .person { display: flex; align-items: center; gap: 6px; height: 38px; padding: 0 13px 0 10px; margin: 0 4px; border-radius: 19px; white-space: nowrap; font-size: 14px; font-weight: 600; color: var(--ink); background: var(--tint); flex: none; }
 .person:hover { box-shadow: inset 0 0 0 1px currentColor; }
@@ -267,7 +268,7 @@ mark { background: color-mix(in srgb, #ffd54a 45%, transparent); color: inherit;
     person: 'M12 12a4 4 0 1 0 0-8 4 4 0 0 0 0 8ZM4.5 20.5a7.5 7.5 0 0 1 15 0',
     close: 'M6 6l12 12M18 6 6 18',
     down: 'M6 9l6 6 6-6',
-    more: 'M4 12h1M11.5 12h1M19 12h1',
+    more: 'M4 12h.01M12 12h.01M20 12h.01',
     send: 'M12 19V5M6 11l6-6 6 6',
   };
 
@@ -658,7 +659,7 @@ mark { background: color-mix(in srgb, #ffd54a 45%, transparent); color: inherit;
         const line = node.querySelector('[data-waiting]');
         if (line) line.textContent = this.#state === 'up' ? t.sending : t.queued;
       }
-      if (!this.#events.some((event) => event.type === 'message.received') && !ui.pending.children.length && mode === 'assistant') this.#offerReplies(t.starters);
+      if (mode === 'assistant' && !ui.stored.children.length && !ui.pending.children.length) this.#offerReplies(t.starters);
     }
 
     #show(open, focus = true) {
@@ -858,8 +859,7 @@ mark { background: color-mix(in srgb, #ffd54a 45%, transparent); color: inherit;
         this.#skew = new Date(event.at) - Date.now();
         if (!this.#opened && ['answer.sent', 'reply.sent', 'offer.made'].includes(event.type)) this.#unread += 1;
       }
-      this.#view(() => { this.#apply(event); this.#stream(); });
-      this.#dress();
+      this.#view(() => { this.#apply(event); this.#stream(); this.#dress(); });
     }
 
     #settle(seq) {
@@ -1200,7 +1200,7 @@ mark { background: color-mix(in srgb, #ffd54a 45%, transparent); color: inherit;
       const node = h('section', { class: 'card open', 'data-testid': testid }, ...content, row, status);
       const card = {
         node, row, answered: false,
-        status: (text, tone = '', ...more) => { card.answered = true; show(text, tone, ...more); refresh(); },
+        status: (text, tone = '', ...more) => { card.answered = true; show(text, tone, ...more); refresh(); card.tick?.(); },
         refresh: () => refresh(),
       };
       const show = (text, tone, ...more) => {

@@ -222,7 +222,7 @@ async def test_rules_that_changed_meanwhile_void_the_confirmation(
         eligibility=replace(ruling, policy_version="2020-01-01"),
         summary="Cancel",
     )
-    confirmed = [body, ev.ActionConfirmed(proposal=body.proposal, how="button")]
+    confirmed: list[ev.EventBody] = [body, ev.ActionConfirmed(proposal=body.proposal, how="button")]
     events = await log.append(conversation, confirmed, expected=state.head)
     state = fold(conversation, events, onto=state)
     result = await gate.perform(state, body, shop, turn=TURN)

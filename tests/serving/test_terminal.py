@@ -22,7 +22,7 @@ from serving.terminal import SignedIn, TerminalShopper, View, is_near
 from tests.serving.parts import ADA, Running, now, running
 
 ROOT = Path(__file__).parents[2]
-COMMAND = "import typer; from serving.commands.chat import chat; typer.run(chat)"
+COMMAND = (sys.executable, "-m", "serving", "chat")
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ async def shop(tmp_path: Path) -> AsyncIterator[Running]:
 @asynccontextmanager
 async def amends_chat(*arguments: str) -> AsyncIterator[Process]:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", COMMAND, *arguments), cwd=ROOT, stdin=PIPE, stdout=PIPE, stderr=PIPE
+        *COMMAND, *arguments, cwd=ROOT, stdin=PIPE, stdout=PIPE, stderr=PIPE
     )
     try:
         yield process
@@ -283,7 +283,7 @@ async def test_a_message_the_server_could_not_take_is_said_again_until_accepted(
 
 
 async def test_a_reader_that_goes_away_ends_it_quietly(shop: Running) -> None:
-    command = f"{sys.executable} -c '{COMMAND}' --url {shop.url} | head -n 1"
+    command = f"{' '.join(COMMAND)} --url {shop.url} | head -n 1"
     process = await asyncio.create_subprocess_shell(command, cwd=ROOT, stdin=PIPE, stdout=PIPE, stderr=PIPE)
     async with asyncio.timeout(60):
         out, err = await process.communicate(b"one\ntwo\nthree\n")

@@ -115,6 +115,7 @@ async def test_a_store_that_cannot_be_written_is_unavailable(tmp_path: Path, clo
 
 async def test_a_store_of_another_version_is_not_opened(database: Path, clock: Clock) -> None:
     with closing(sqlite3.connect(database)) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         connection.execute("PRAGMA user_version = 99")
     with pytest.raises(ShopUnavailable, match="another version"):
         await open_demo_shop(FOLDER, database, clock=clock)

@@ -12,7 +12,16 @@ import uvicorn
 from fastapi import FastAPI, HTTPException, Response, WebSocket, WebSocketDisconnect
 from fastapi.responses import HTMLResponse
 
-from agent.events import ActionProposed, AnswerSent, Citation, Event, EventBody, MessageReceived, ProposedAction, for_shopper
+from agent.events import (
+    ActionProposed,
+    AnswerSent,
+    Citation,
+    Event,
+    EventBody,
+    MessageReceived,
+    ProposedAction,
+    for_shopper,
+)
 from agent.ids import ConversationId, ProposalId, TurnId
 from serving import pages
 from serving.settings import Settings
@@ -144,7 +153,9 @@ class Peer:
 
     async def _hello(self, socket: WebSocket, frame: Frame) -> Conversation | None:
         if frame["token"] in self.refuse_tokens:
-            await socket.send_json({"type": "error", "code": "identity.token_rejected", "message": "Expired.", "retry": False})
+            await socket.send_json(
+                {"type": "error", "code": "identity.token_rejected", "message": "Expired.", "retry": False}
+            )
             await socket.close(4401)
             return None
         if frame["conversation"] is None:
@@ -153,7 +164,9 @@ class Peer:
         else:
             found = self.conversations.get(frame["conversation"])
             if found is None or found.key != frame["key"]:
-                await socket.send_json({"type": "error", "code": "log.not_found", "message": "Not found.", "retry": False})
+                await socket.send_json(
+                    {"type": "error", "code": "log.not_found", "message": "Not found.", "retry": False}
+                )
                 return None
             conversation = found
         head = len(conversation.log)
@@ -168,11 +181,20 @@ class Peer:
         return conversation
 
     async def _say(self, socket: WebSocket, conversation: Conversation, frame: Frame) -> None:
-        seqs = [e.seq for e in conversation.log if isinstance(e.body, MessageReceived) and e.body.message == frame["id"]]
+        seqs = [
+            e.seq
+            for e in conversation.log
+            if isinstance(e.body, MessageReceived) and e.body.message == frame["id"]
+        ]
         if self.swallow_says:
             conversation.followers.clear()
         if not seqs:
-            seqs = [e.seq for e in await self.emit(MessageReceived(message=frame["id"], text=frame["text"]), to=conversation)]
+            seqs = [
+                e.seq
+                for e in await self.emit(
+                    MessageReceived(message=frame["id"], text=frame["text"]), to=conversation
+                )
+            ]
         if self.swallow_says:
             self.swallow_says = False
             await socket.close(1012)
@@ -196,22 +218,27 @@ class Peer:
 
         @app.get("/host")
         def host(lang: str, token: str, accent: str) -> Response:
-            headers = {"Content-Security-Policy": "default-src 'none'; script-src 'self'; connect-src 'self'; img-src data:; style-src 'none'; require-trusted-types-for 'script'"}
+            headers = {
+                "Content-Security-Policy": "default-src 'none'; script-src 'self'; connect-src 'self'; img-src data:; style-src 'none'; require-trusted-types-for 'script'"
+            }
             return HTMLResponse(HOST.format(lang=lang, token=token, accent=accent), headers=headers)
 
         return app
 
 
 @asynccontextmanager
-async def serving(settings: Settings, change: Callable[[FastAPI], None] = lambda app: None) -> AsyncIterator[Peer]:
+async def serving(
+    settings: Settings, change: Callable[[FastAPI], None] = lambda app: None
+) -> AsyncIterator[Peer]:
     """A running peer on a free port."""
     peer = Peer()
     app = peer.app(settings)
     change(app)
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", timeout_graceful_shutdown=1, lifespan="off"))
-    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    server = uvicorn.Server(
+        uvicorn.Config(app, port=0, log_level="warning", timeout_graceful_shutdown=1, lifespan="off")
+    )
     task = asyncio.create_task(server.serve())
-    while not server.started:
+    while not server.started:  # noqa: ASYNC110 - uvicorn tells it by this flag alone
         await asyncio.sleep(0.01)
     peer.port = server.servers[0].sockets[0].getsockname()[1]
     try:
@@ -232,7 +259,12 @@ def answer(text: str, *citations: Citation, turn: str = TURN, **more: Any) -> An
 
 
 def cite(ref: str, **more: Any) -> Citation:
-    fields: dict[str, Any] = {"kind": "passage", "id": f"p{ref}", "title": "Returns policy", "heading": "How long"} | more
+    fields: dict[str, Any] = {
+        "kind": "passage",
+        "id": f"p{ref}",
+        "title": "Returns policy",
+        "heading": "How long",
+    } | more
     return Citation(ref=ref, **fields)
 
 
