@@ -111,7 +111,7 @@ def votes(text: str) -> frozenset[Intent]:
 def clauses(text: str) -> list[str]:
     """The parts of a message that can each ask for something; at most eight, none of one word."""
     parts = [part.strip() for part in _CLAUSE.split(text) if part and part.strip()]
-    parts = [part for part in parts if len(part.split()) > 1 or len(re.findall("[\u4e00-\u9fff]", part)) > 2]
+    parts = [part for part in parts if len(part.split()) > 1 or len(re.findall("[\u4e00-\u9fff]", part)) > 1]
     return parts[:8] if len(parts) > 1 else []
 
 

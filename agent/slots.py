@@ -503,7 +503,7 @@ _DENIED = re.compile(
     re.IGNORECASE,
 )
 _HYPOTHETICAL = re.compile(
-    r"\b(?:is (?:it|there)|are there|can (?:it|i|you|this)|could (?:it|this)|would|does|will it|how (?:do|can) i (?:avoid|prevent))\b[^.!?]*$"
+    r"\b(?:is (?:it|there)|are there|can|could|would|does|do|will (?:it|the|this)|how (?:do|can) i (?:avoid|prevent))\b[^.!?]*$"
     r"|(?:会不会|会|是否|有没有|怎么(?:避免|防止)|如何(?:避免|防止))[^。！？]{0,10}$",
     re.IGNORECASE,
 )

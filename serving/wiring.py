@@ -31,12 +31,11 @@ from agent.turns import Turns
 from agent.understand_e5 import E5Reader
 from retention.policy import ThresholdOffers
 from retrieval.chroma import ChromaPassageIndex
-from retrieval.e5 import E5Embedder
-from retrieval.openai import OpenAIEmbedder
 from retrieval.passages import Embedder
 from retrieval.retriever import PassageRetriever
 from serving.app import create_app
 from serving.desk import mount_desk
+from serving.embedding import open_embedder
 from serving.followup import Followup
 from serving.mailbox import DemoMailbox
 from serving.services import Services
@@ -79,13 +78,6 @@ def open_index(settings: Settings, embedder: Embedder, *, rebuild: bool = False)
     return ChromaPassageIndex(embedder, folder=settings.data / "chroma", rebuild=rebuild)
 
 
-def open_embedder(settings: Settings) -> Embedder:
-    """The embedder the settings name."""
-    if url := settings.retrieval.embeddings_url:
-        return OpenAIEmbedder(url, settings.retrieval.embeddings_model)
-    return E5Embedder()
-
-
 def open_model(settings: Settings, url: str) -> LangchainModel:
     """The language model at ``url``."""
     return LangchainModel(
@@ -121,7 +113,7 @@ async def running(
         log = LiveLog(store, bus)
         shop = await open_demo_shop(settings.shop.folder, settings.data / "shop.db", clock=clock)
         stack.push_async_callback(shop.close)
-        embedder = open_embedder(settings)
+        embedder = open_embedder(settings.retrieval)
         index = index or open_index(settings, embedder)
         await asyncio.to_thread(index.open)
         stack.callback(index.close)

@@ -16,7 +16,7 @@ from agent.ids import Language, OrderId, TurnId
 from agent.nodes.orders import ACTIONS
 from agent.order_facts import eligibility_fact, money, overview, payment
 from agent.shop.port import ActionKind, Eligibility, Order, OrderAction, OrderLine
-from agent.texts import text
+from agent.texts import names, text
 from agent.turn_state import TurnContext, TurnState
 from agent.understanding import Understanding
 
@@ -113,7 +113,7 @@ def _details(
     if asking is not None and asking.kind == kind and asking.order == order.id:
         known = dict(asking.arguments)
     slots = understanding.slots
-    if reason := slots.get("reason"):
+    if reason := slots.get("reason_code") or slots.get("reason"):
         known["reason"] = reason
     if kind == "cancel":
         known.setdefault("reason", "")
@@ -183,7 +183,7 @@ def _summary(action: OrderAction, order: Order, ruling: Eligibility, language: L
         for line in order.lines
         if line.line in lines
     )
-    reason = str(arguments.get("reason") or text("reason.none", language))
+    reason = _reason(str(arguments.get("reason") or "none"), language)
     match action.kind:
         case "cancel":
             refund = (
@@ -207,6 +207,12 @@ def _summary(action: OrderAction, order: Order, ruling: Eligibility, language: L
         case "change_address":
             address = separator.join(str(arguments[part]) for part in ADDRESS if arguments.get(part))
             return text("summary.change_address", language, order=order.id, address=address)
+
+
+def _reason(reason: str, language: Language) -> str:
+    """A reason in words: the shop's codes have a text, a shopper's own words stay."""
+    name = f"reason.{reason}"
+    return text(name, language) if name in names() else reason
 
 
 def _cite(fact: ev.OrderFact) -> ev.Citation:

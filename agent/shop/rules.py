@@ -18,7 +18,7 @@ from pydantic import Field
 
 from agent.ids import Language
 from agent.shop.catalogue import Record, Text, read_yaml
-from agent.shop.port import ActionKind, Eligibility, OrderState
+from agent.shop.port import ActionKind, Eligibility, ExchangeChoice, OrderState
 
 
 class ShippingMethod(Record):
@@ -244,7 +244,22 @@ def _after_delivery(action: ActionKind, facts: OrderFacts, today: date, rules: S
     if not lines:
         return _verdict(action, "no_variant_in_stock", _NO_LINE["no_variant_in_stock"], rules, until=until)
     explanation = _allowed(action, facts, lines, until, today, rules)
-    return _verdict(action, "within_window", explanation, rules, allowed=True, lines=lines, until=until)
+    choices = tuple(
+        ExchangeChoice(line.line, sku, name)
+        for line in facts.lines
+        if action == "exchange" and line.line in lines
+        for sku, name in sorted(line.swaps.items())
+    )
+    return _verdict(
+        action,
+        "within_window",
+        explanation,
+        rules,
+        allowed=True,
+        lines=lines,
+        until=until,
+        choices=choices,
+    )
 
 
 _NOT_DELIVERED: Final[Mapping[ActionKind, Sentences]] = {
@@ -328,8 +343,9 @@ def _verdict(
     allowed: bool = False,
     lines: tuple[int, ...] = (),
     until: date | None = None,
+    choices: tuple[ExchangeChoice, ...] = (),
 ) -> Eligibility:
-    return Eligibility(action, allowed, rule, explanation, rules.policy_version, lines, until)
+    return Eligibility(action, allowed, rule, explanation, rules.policy_version, lines, until, choices)
 
 
 _MONTHS: Final = (

@@ -13,11 +13,12 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from serving.settings import RetrievalSettings, SettingsInvalid, load
+from serving.embedding import open_embedder
+from serving.settings import SettingsInvalid, load
 
 if TYPE_CHECKING:
     from retrieval.indexing import IndexReport
-    from retrieval.passages import Embedder, PassageIndex
+    from retrieval.passages import PassageIndex
 
 UNAVAILABLE, BAD_ARGUMENTS, SKIPPED, IN_USE, STOPPED = 1, 2, 3, 4, 130
 
@@ -54,7 +55,7 @@ def index(
         settings = load()
         url = chroma_url or settings.retrieval.chroma_url or None
         store = ChromaPassageIndex(
-            embedder(settings.retrieval),
+            open_embedder(settings.retrieval),
             folder=None if url else settings.data / "chroma",
             url=url,
             # Building the index again is what this command is for.
@@ -86,23 +87,6 @@ def index(
         said.print(f"skipped {file}: {why}", style="yellow", markup=False, soft_wrap=True)
     if report.skipped:
         raise typer.Exit(SKIPPED)
-
-
-def embedder(settings: RetrievalSettings) -> Embedder:
-    """The embedder that the settings name: an endpoint's, or E5 in this process.
-
-    Raises:
-        ValueError: An endpoint without a model name.
-    """
-    if not settings.embeddings_url:
-        from retrieval.e5 import E5Embedder
-
-        return E5Embedder()
-    if not settings.embeddings_model:
-        raise ValueError("retrieval.embeddings_url is set, so retrieval.embeddings_model must be too")
-    from retrieval.openai import OpenAIEmbedder
-
-    return OpenAIEmbedder(settings.embeddings_url, settings.embeddings_model)
 
 
 async def _index(paths: list[Path], exclude: list[str], store: PassageIndex, said: Console) -> IndexReport:

@@ -17,6 +17,7 @@ from agent.errors import AmendsError
 from retrieval.chroma import ChromaPassageIndex
 from retrieval.errors import RetrievalError
 from retrieval.indexing import index as bring_up_to_date
+from serving.embedding import open_embedder
 from serving.http import CannotListen, HttpServer, StartFailed, listen
 from serving.models.catalogue import CatalogueModel
 from serving.models.catalogue import load as load_catalogue
@@ -25,7 +26,7 @@ from serving.models.fetch import fetch
 from serving.models.hardware import available_memory, detect
 from serving.models.vllm import Speculation, VllmOptions, VllmServer
 from serving.settings import Settings, load
-from serving.wiring import open_embedder, open_index, open_model, running
+from serving.wiring import open_index, open_model, running
 
 app = typer.Typer(add_completion=False)
 
@@ -101,7 +102,7 @@ async def serve(settings: Settings, console: Console, *, reindex: bool) -> None:
 
 
 async def _index(settings: Settings, progress: Progress, reindex: bool) -> ChromaPassageIndex:
-    index = open_index(settings, open_embedder(settings), rebuild=True)
+    index = open_index(settings, open_embedder(settings.retrieval), rebuild=True)
     task = progress.add_task("documents", total=None)
 
     def report(step: str, done: int, total: int) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from nicegui import ui
 from nicegui.element import Element
+from nicegui.events import GenericEventArguments
 
 from agent.conversation import Conversation, fold
 from agent.conversations import AlreadyTaken
@@ -50,6 +51,7 @@ class ConversationView:
         self._drafts: dict[ConversationId, tuple[str, str]] = {}
         """Unsent replies: the text and the id it will be stored under."""
         self._typed: datetime | None = None
+        self._packet_open = True
         with root:
             _nothing(visit.words("view.none"), visit.words("view.none_hint"))
 
@@ -133,8 +135,8 @@ class ConversationView:
     def _build(self, conversation: ConversationId) -> None:
         words = self._visit.words
         self._header = el("header", "c-head")
+        self._packet_place = el("div", "packet-place")
         with el("div", "c-body", id="c-body", tabindex="0", aria_label=words("view.transcript")):
-            self._packet_place = el("div", "packet-place")
             self._list = KeyedList(el("div", "turns", data_testid="transcript"), _make_turn, self._fill_turn)
             with el("article", "turn assistant live", data_testid="partial") as self._live:
                 with el("div", "turn-head"):
@@ -248,8 +250,11 @@ class ConversationView:
 
     def _fill_packet(self, packet: Packet) -> None:
         words, state = self._visit.words, self._state
-        with el("section", "packet", data_testid="packet", aria_label=words("packet.label")):
-            with el("div", "packet-top"):
+        opened = "" if self._packet_open else None
+        with el("details", "packet", data_testid="packet", open=opened).on(
+            "toggle", self._fold_packet, js_handler="(e) => emit(e.target.open)"
+        ):
+            with el("summary"):
                 el("h2", "", words("packet.label"))
                 for reason in packet.reasons:
                     el("span", "chip reason", words.code("reason", reason))
@@ -269,6 +274,9 @@ class ConversationView:
                     with el("div", f"packet-part packet-{part}"):
                         el("h3", "", words(f"packet.{part}"))
                         _lines(getattr(packet, part), words("packet.nothing"), words("packet.jump"))
+
+    def _fold_packet(self, event: GenericEventArguments) -> None:
+        self._packet_open = bool(event.args)
 
     def _sparkline(self, packet: Packet) -> None:
         words = self._visit.words

@@ -85,7 +85,7 @@ class Queue:
 
     def _make(self, key: Hashable) -> Element:
         conversation = ConversationId(str(key))
-        row = el("button", "row", type="button", data_testid="queue-item", data_conversation=conversation)
+        row = el("button", "entry", type="button", data_testid="queue-item", data_conversation=conversation)
         return row.on("click", lambda: self.choose(conversation), [])
 
     def _fill(self, element: Element, entry: _Entry) -> None:

@@ -85,11 +85,11 @@ async def test_a_message_with_two_wishes_has_both(reader: E5Reader, case: dict[s
         ("取消", "cancel_order"),
     ],
 )
-async def test_a_whole_message_of_the_closed_set_answers(
-    reader: E5Reader, text: str, intent: Intent
-) -> None:
+async def test_a_whole_message_of_the_closed_set_answers(reader: E5Reader, text: str, intent: Intent) -> None:
     understanding = await reader.understand(text)
-    assert understanding.intents == (intent,) or (intent == "cancel_order" and understanding.intents[0] == intent)
+    assert understanding.intents == (intent,) or (
+        intent == "cancel_order" and understanding.intents[0] == intent
+    )
 
 
 @pytest.mark.parametrize(
@@ -257,7 +257,10 @@ def test_the_language_is_that_of_the_message_or_else_of_the_conversation(
         ("M码换成L码", {"variant": "L"}),
         ("绿色的换成蓝色", {"variant": "蓝"}),
         ("two pairs of socks", {"quantity": "2", "product": "sock"}),
-        ("I want to return the tent because the pole snapped", {"product": "tent", "reason": "the pole snapped"}),
+        (
+            "I want to return the tent because the pole snapped",
+            {"product": "tent", "reason": "the pole snapped"},
+        ),
         ("the jacket is too small", {"reason_code": "too_small", "reason": "the jacket is too small"}),
         ("外套太小了，想换L码", {"reason_code": "too_small", "product": "外套", "variant": "L"}),
         ("发错货了", {"reason_code": "wrong_item"}),
@@ -402,7 +405,11 @@ def test_courtesies_and_numbers_are_not_searched_for(text: str, query: str) -> N
     [
         ("is it waterproof?", ("How heavy is the Arbor 2 tent?",), "arbor 2 tent: is it waterproof?"),
         ("它防水吗", ("a: 推荐您看看 Arbor 2 双人帐篷。",), "双人帐篷: 它防水吗"),
-        ("and to Norway?", ("how much is shipping to France",), "how much is shipping to France and to Norway?"),
+        (
+            "and to Norway?",
+            ("how much is shipping to France",),
+            "how much is shipping to France and to Norway?",
+        ),
         ("那挪威呢", ("寄到法国运费多少",), "寄到法国运费多少 那挪威呢"),
         ("is the Ember Duo stove loud?", ("How heavy is the Arbor 2 tent?",), "is the Ember Duo stove loud?"),
         (

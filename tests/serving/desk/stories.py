@@ -16,6 +16,7 @@ from playwright.async_api import Browser, Locator, Page, expect
 from agent import events as ev
 from agent.conversation import Conversation, fold
 from agent.conversations import Conversations
+from agent.errors import SeqConflict
 from agent.events import Event, EventBody
 from agent.gate import WriteGate
 from agent.handoff import packet
@@ -62,7 +63,11 @@ class DeskServer:
     async def tell(self, conversation: ConversationId, *bodies: EventBody) -> list[Event]:
         """Append to a conversation."""
         log = self.services.log
-        return await log.append(conversation, bodies, expected=await log.head(conversation))
+        while True:
+            try:
+                return await log.append(conversation, bodies, expected=await log.head(conversation))
+            except SeqConflict:
+                continue
 
     async def events(self, conversation: ConversationId) -> list[Event]:
         return await self.services.log.read(conversation)
@@ -113,9 +118,7 @@ class DeskServer:
             bodies.append(ev.OrderFactsRead(turn=turn, facts=facts))
         if answer:
             bodies.append(
-                ev.AnswerSent(
-                    turn=turn, text=answer, language=language, how="composed", citations=citations
-                )
+                ev.AnswerSent(turn=turn, text=answer, language=language, how="composed", citations=citations)
             )
         bodies.append(ev.TurnCompleted(turn=turn, outcome="answered" if answer else "failed"))
         await self.tell(conversation, *bodies)
