@@ -14,8 +14,8 @@ Reason codes: ``number_not_in_source``, ``number_of_something_else``, ``comparis
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from agent import wording
@@ -183,6 +183,7 @@ _TERMS: tuple[re.Pattern[str], ...] = tuple(
         r"\bdiscount|% off|折扣|打折|优惠(?!券)|减价",
         r"\bcompensat|补偿|赔偿|赔付",
         r"\bin cash\b|现金",
+        r"\bcard number|\bpassword|\bcvv\b|卡号|密码",
         r"\bweekends?\b|\bsaturday|\bsunday|周末|周六|周日|星期六|星期日|星期天",
         r"\bholidays?\b|节假日|假期",
         r"\b(?:worldwide|any country|all countries|every country)\b|全球|全世界|世界各地|任何国家",
@@ -199,10 +200,12 @@ _UNIVERSAL = re.compile(
 _ANTONYMS: tuple[tuple[re.Pattern[str], ...], ...] = tuple(
     tuple(re.compile(member, re.IGNORECASE) for member in group)
     for group in (
-        (r"(?<!un)\bopened\b|(?<![未没])(?:已)?(?:拆封|开封|打开|拆开)", r"\bunopened\b|\bsealed\b|[未没](?:有)?(?:拆封|开封|打开|拆开)"),
+        (r"(?<!un)\bopened\b|(?<![未没])(?:已)?(?:拆封|开封|打开|拆开)", r"\bunopened\b|\bsealed\b|\bseal intact\b|封[盖签条]完好|[未没](?:有)?(?:拆封|开封|打开|拆开)"),
         (r"\bworn\b|穿过", r"\bunworn\b|未穿|没穿"),
         (r"\bused\b(?! to)|(?<!未)(?<!没)使用过|用过的", r"\bunused\b|\bnew\b|未使用|没用过|全新"),
         (r"\bbefore\b|\buntil\b|\bprior to\b|之前|(?<=[货装款用达收包])前", r"\bafter\b|\bonce\b|之后|(?<=[货装款用达收])后"),
+        (r"\b(?:order date|date of (?:the )?(?:order|purchase)|day of the order|after purchase|of purchase)\b|(?:下单|购买)(?:之日|日期|当天)",
+         r"\b(?:of|from|after|since) (?:the )?(?:delivery|receipt|arrival)\b|\bday of delivery\b|(?:签收|收货|到货)(?:之日|日期|当天|后)"),
         (r"\bindoors?\b|室内|帐内|帐篷内", r"\boutdoors?\b|室外|户外"),
         (r"\bin stock\b|有货|现货", r"\bout of stock\b|\bsold out\b|缺货|无货|售罄"),
         (r"\bdomestic|国内|境内", r"\binternational|\boverseas\b|国际|海外|境外"),
@@ -226,9 +229,15 @@ _ANTONYMS: tuple[tuple[re.Pattern[str], ...], ...] = tuple(
 )  # fmt: skip
 # "Arbor 3": a name with its number, unless the number has a unit of its own.
 _MODEL = re.compile(
-    r"(?<![\w'’])([A-Z][A-Za-z]+) (\d{1,3})(?![\d.,:]\d|\s?-|\s+[a-z]+s\b|\s?[%°€$天个件年月日元欧公克米])"
+    r"(?<![\w'’])([A-Z][A-Za-z]+) (\d{1,4}(?:\.\d+)?)(?![\d,:]|\.\d|\s?-|\s+[a-z]+s\b|\s?[%°€$天个件年月日元欧公克米])"
 )
-_CAPITALISED = re.compile(r"(?<![\w'’])[A-Z][A-Za-z]+(?:['’]s)?")
+_WITHOUT = re.compile(r"\bwithout (?:the |a |an |any |its |your |original )*(\w+)", re.IGNORECASE)
+_IMPLIED: Mapping[str, tuple[str, ...]] = {
+    "gram": ("weight", "重", "重量"),
+    **dict.fromkeys(("EUR", "USD", "GBP", "CNY"), ("price", "售价", "价格")),
+}
+"""What a unit says already: "weighs 245 g" is about a weight in any words."""
+_CAPITALISED = re.compile(r"(?<![\w'’])[A-Z][A-Za-z]+(?:['’]s)?(?![\w-]*\d)")
 _NOT_A_NAME = wording.words(
     """i monday tuesday wednesday thursday friday saturday sunday january february march april may june july
     august september october november december mr mrs ms dr yes no please sorry thank thanks eur usd gbp cny pdf
@@ -277,7 +286,7 @@ _HAN = re.compile("[\u4e00-\u9fff]")
 _VERBAL = re.compile(
     r"\b(?:is|are|was|were|be|can|could|may|might|must|will|would|should|has|have|had|do|does|did|comes?|takes?|costs?"
     r"|ships?|arrives?|starts?|ends?|leaves?|weighs?|packs|needs?|applies|apply|covers|runs?|boils|lasts?|works?|gets?"
-    r"|produces?|includes?|offers?|accepts?|delivers?|refunds?|deducts?|pays?|sends?|returns|uses?|wash|dry|clean|let"
+    r"|produces?|includes?|charges|gives?|holds?|fits?|folds?|keeps?|stays?|makes?|means?|goes|opens?|closes?|stops?|counts?|belongs?|breathes?|contains?|measures?|sits?|tilts?|reaches|supports?|offers?|accepts?|delivers?|refunds?|deducts?|pays?|sends?|returns|uses?|wash|dry|clean|let"
     r"|choose|keep|write|reply|answers?|contact|(?:you|we|they|it) \w+)\b",
     re.IGNORECASE,
 )
@@ -300,6 +309,10 @@ class _Sentence:
     words: frozenset[str]
     figures: Figures
     clauses: tuple[_Clause, ...]
+    bare: str
+    """``text`` with its figures blanked, for what stands around them."""
+    subject: frozenset[str] = frozenset()
+    """What a table row is about: its first cell."""
 
 
 def _clauses(text: str) -> tuple[_Clause, ...]:
@@ -336,6 +349,12 @@ def _table_row(line: str, header: Sequence[str]) -> str:
     return ", ".join(f"{name}: {cell}" if name else cell for name, cell in zip(header, cells, strict=True))
 
 
+def _blanked(text: str, found: Figures) -> str:
+    for quantity in found.quantities:
+        text = f"{text[: quantity.start]}{' ' * (quantity.end - quantity.start)}{text[quantity.end :]}"
+    return text
+
+
 class _Prepared:
     """One source cut into comparable sentences."""
 
@@ -343,7 +362,8 @@ class _Prepared:
         self.source = source
         self.context = wording.content(wording.plain_free(source.title))
         everything = f"{source.id} {source.title} {source.text}"
-        self.lowered = f"{everything} {siblings}".lower()
+        self.lowered = everything.lower()
+        self.siblings = siblings
         # Order facts are `FW-104233#state`: the number counts as said.
         self.codes = frozenset(figures(everything.replace("#", " ")).codes)
         self.title_figures = figures(source.title)
@@ -357,6 +377,7 @@ class _Prepared:
         in_list = False
         for start, end in sentence_spans(text):
             raw = text[start:end]
+            subject: frozenset[str] = frozenset()
             bullet = bool(_BULLET.match(raw))
             said = _BULLET.sub("", raw)
             if raw.startswith("|"):
@@ -366,13 +387,14 @@ class _Prepared:
                     header = [cell.strip() for cell in raw.strip("|").split("|")]
                     continue
                 said = _table_row(raw, header)
+                subject = wording.content(raw.strip("|").split("|")[0])
             else:
                 header = []
             if re.fullmatch(r"\*\*.+\*\*", said):
                 label = said.strip("*")
                 continue
-            said = f"{label} {said}".replace("**", "").strip()
-            label = ""
+            said = said.replace("**", "").strip()
+            labelled = f"{label} {said}".strip()
             if raw.rstrip("*_").endswith((":", "：")):
                 lead = said
             elif bullet and lead:
@@ -384,7 +406,12 @@ class _Prepared:
             clauses = _clauses(said)
             if denied and in_list:
                 clauses = tuple(_Clause(clause.words, negative=True) for clause in clauses)
-            yield _Sentence(start, end, said, wording.content(said), figures(said), clauses)
+            if label:
+                clauses = (_Clause(wording.content(label), denied), *clauses)
+            label = ""
+            found = figures(said)
+            words = wording.content(labelled)
+            yield _Sentence(start, end, said, words, found, clauses, _blanked(said, found), subject)
 
 
 # ---- the comparison ------------------------------------------------------------------------
@@ -437,29 +464,56 @@ def _contexts(text: str, quantity: Quantity) -> tuple[frozenset[str], frozenset[
     return own, before - own, wording.content(text[near_high:high]) - own - before
 
 
+def _without_models(text: str) -> Figures:
+    """Figures of a claim; the 2 of "Arbor 2" belongs to a name, which is looked up as one."""
+    models = [match.span(2) for match in _MODEL.finditer(text) if match[1].lower() not in _NOT_A_NAME]
+    found = figures(text)
+    kept = tuple(q for q in found.quantities if not any(a <= q.start < b for a, b in models))
+    return replace(found, quantities=kept)
+
+
 class _Query:
     """A claim, prepared once for all sources."""
 
     def __init__(self, text: str) -> None:
         self.text = wording.plain_free(text)
         self.words = wording.content(self.text)
-        self.figures = figures(self.text)
+        self.figures = _without_models(self.text)
+        self.bare = _blanked(self.text, self.figures)
         self.clauses = _clauses(self.text)
+        self.parts = len(self.clauses) > 1 or bool(_AND.search(self.text))
         self.terms = tuple(term for term in _TERMS if term.search(self.text))
         self.names = frozenset(_names(self.text))
         # Names are looked up by themselves, in more than the window.
+        implied = {word for q in self.figures.quantities for word in _IMPLIED.get(q.unit, ())}
+        self.words = self.words - implied
         named = wording.content(" ".join(name for name in self.names if name.isascii()))
         self.words = self.words - named or self.words
         self.deeds = (
             frozenset(_DEED.findall(self.text)) if _kind(self.text) in ("action", "event") else frozenset()
         )
+        self.runs = tuple(run for run in wording.han_runs(self.text) if run not in implied)
         self.chinese = bool(re.search("[\u4e00-\u9fff]", self.text))
         self.threshold = THRESHOLD_ZH if self.chinese else THRESHOLD_EN
 
     def overlap(self, words: frozenset[str], context: frozenset[str]) -> float:
-        """Share of the content in ``words``; what the title says already counts for nothing."""
-        asked = self.words - context
-        return len(asked & words) / len(asked) if asked else 1.0
+        """Share of the content in ``words``; what the title says already counts for nothing.
+
+        Chinese is compared by characters, each found when a pair it belongs to is; a character
+        weighs half an English word.
+        """
+        latin = {word for word in self.words - context if word.isascii()}
+        found, asked = 2 * len(latin & words), 2 * len(latin)
+        for run in self.runs:
+            states = [0] * len(run)
+            for at in range(max(1, len(run) - 1)):
+                pair = run[at : at + 2]
+                state = 2 if pair in words else 1 if pair in context else 0
+                for k in range(at, at + len(pair)):
+                    states[k] = max(states[k], state)
+            found += states.count(2)
+            asked += len(run) - states.count(1)
+        return found / asked if asked else 1.0
 
 
 def _names(text: str) -> Iterable[str]:
@@ -471,7 +525,7 @@ def _names(text: str) -> Iterable[str]:
     for match in _NAMES_ZH.finditer(text):
         yield match.group()
     if chinese:
-        for match in re.finditer(r"[A-Za-z]{3,}", text):
+        for match in re.finditer(r"(?<![\w-])[A-Za-z]{3,}(?![A-Za-z]*-?\d)", text, re.ASCII):
             if match.group().lower() not in _NOT_A_NAME:
                 yield match.group().lower()
         return
@@ -481,6 +535,13 @@ def _names(text: str) -> Iterable[str]:
         follows_name = re.match(r"\s+[A-Z0-9]", text[match.end() :])
         if word not in _NOT_A_NAME and (not opens or (follows_name and word not in wording.STOP)):
             yield word
+
+
+def _stated(name: str, text: str) -> bool:
+    """Whether a name stands in ``text`` (lower case) as a whole: "arbor 2" is not in "arbor 23"."""
+    if not name.isascii():
+        return name in text
+    return bool(re.search(rf"(?<![a-z0-9]){re.escape(name)}(?:s|['’]s)?(?![a-z0-9]|\.\d)", text))
 
 
 def _figures_fail(query: _Query, prepared: _Prepared, first: int, last: int) -> str:
@@ -521,11 +582,11 @@ def _belongs_elsewhere(
     window: Sequence[_Sentence],
 ) -> bool:
     """Whether the source ties what the claim is about to another figure of the same unit."""
-    narrow, before, _ = _contexts(query.text, quantity)
+    narrow, before, _ = _contexts(query.bare, quantity)
     about = narrow if len(narrow) >= 2 else before | narrow
 
     def fit(sentence: _Sentence, other: Quantity) -> float:
-        own, lead, rest = _contexts(sentence.text, other)
+        own, lead, rest = _contexts(sentence.bare, other)
         near = len(about & own) + 0.75 * len(about & lead) + 0.2 * len(about & rest)
         # "over 80" looks for a minimum; the window itself goes before its neighbours.
         alike = 2.0 if other.bound and other.bound == quantity.bound else 0.0
@@ -562,6 +623,12 @@ def _polarity_fails(query: _Query, window: Sequence[_Sentence]) -> bool:
         if all(other.negative != clause.negative for other in fits):
             return True
     said = max(window, key=lambda sentence: len(query.words & sentence.words)).text
+    for match in _WITHOUT.finditer(query.text):
+        part = re.escape(wording.stem(match[1].lower()))
+        if re.search(part, said, re.IGNORECASE) and not re.search(
+            rf"\b(?:without|no)\b(?:\W+\w+){{0,2}}\W+{part}", said, re.IGNORECASE
+        ):
+            return True
     for group in _ANTONYMS:
         here = {n for n, member in enumerate(group) if member.search(query.text)}
         there = {n for n, member in enumerate(group) if member.search(said)}
@@ -583,12 +650,13 @@ _CONTRADICTIONS = frozenset({"polarity", "comparison", "number_of_something_else
 
 
 def _judge(query: _Query, prepared: _Prepared) -> Iterable[_Verdict]:
-    """A verdict for every sentence of one source, and for every two that follow each other."""
-    for width in (1, 2):
+    """A verdict for every sentence of one source; for a claim of parts, also for every two in a row."""
+    for width in (1, 2) if query.parts else (1,):
         for first in range(len(prepared.sentences) - width + 1):
             window = prepared.sentences[first : first + width]
             overlap = query.overlap(frozenset().union(*(s.words for s in window)), prepared.context)
-            touches = not query.words or any(query.words & s.words for s in window)
+            figured = query.figures.quantities and not query.words - prepared.context
+            touches = figured or any(query.words & (s.subject or s.words) for s in window)
             if not touches or overlap < query.threshold + (_PAIR_EXTRA if width == 2 else 0.0):
                 reason = "no_overlap"
             else:
@@ -616,7 +684,8 @@ def _failure(query: _Query, prepared: _Prepared, first: int, window: Sequence[_S
         deed not in said and wording.stem(deed.lower()) not in wording.content(said) for deed in query.deeds
     ):
         return "action_not_done"
-    if not all(name in prepared.lowered for name in query.names):
+    named = f"{said} {prepared.siblings}".lower()
+    if not all(_stated(name, named) for name in query.names):
         return "name_not_in_source"
     return ""
 
@@ -672,7 +741,10 @@ class SourceSet:
     @staticmethod
     def _best(text: str, sources: Sequence[_Prepared]) -> _Verdict:
         query = _Query(text)
-        if not query.words and not any((query.figures.quantities, query.figures.dates, query.figures.codes)):
+        # What names a product is supported by that product's sources, not by one that mentions it.
+        about = [p for p in sources if any(_stated(name, p.source.title.lower()) for name in query.names)]
+        sources = about or sources
+        if not query.words and not any((query.figures.quantities, query.figures.dates, query.figures.codes, query.names)):
             return _Verdict("no_content", 0.0)
         verdicts = [verdict for prepared in sources for verdict in _judge(query, prepared)]
         if not verdicts:

@@ -8,7 +8,7 @@ day stays another thing than a day. Spans refer to the text as given to :func:`f
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from typing import Literal
 
@@ -130,7 +130,7 @@ for _kind, _factor, _spellings in (
     ("time", "1", "times|次"),
     ("tenth of the price", "1", "折"),
     ("star", "1", "stars|star|星"),
-    ("", "1", "items|item|pieces|piece|pcs|件|个|条|顶|位|张|根|层|款|种|只|把|本|套|盒|瓶|支|块板|项|档|道"),
+    ("", "1", "items|item|pieces|piece|pcs|件|个|条|顶|位|张|根|层|款|种|只|把|本|套|盒|瓶|罐|支|袋|箱|卷|片|枚|副|台|份|名|家|组|节|项|档|道"),
 ):
     for _spelling in _spellings.split("|"):
         _UNITS[_spelling] = (_kind, Decimal(_factor))
@@ -143,7 +143,7 @@ _UNIT = (
 )
 _DIGITS = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
 _WORD_NUMBER = (
-    "(?:(?:" + "|".join(_TENS) + ")(?:[- ](?:" + "|".join(_SMALL[1:10]) + "))?|a hundred|one hundred|"
+    "(?:(?:" + "|".join(_SMALL[1:13]) + ") (?:hundred|thousand)|(?:" + "|".join(_TENS) + ")(?:[- ](?:" + "|".join(_SMALL[1:10]) + "))?|a hundred|one hundred|"
     "(?:" + "|".join(sorted(_SMALL, key=len, reverse=True)) + "))(?![A-Za-z])"
 )
 _HAN_NUMBER = "[零〇一二两三四五六七八九十百千半]+"
@@ -228,8 +228,8 @@ def parse_number(text: str) -> Decimal | None:
         return Decimal(word.replace(",", ""))
     except InvalidOperation:
         pass
-    if word in ("a hundred", "one hundred"):
-        return Decimal(100)
+    if (big := re.fullmatch(r"(\w+) (hundred|thousand)", word)) is not None:
+        return Decimal(_WORDS.get(big[1], 1) * (100 if big[2] == "hundred" else 1000))
     if word == "半":
         return Decimal("0.5")
     parts = re.split(r"[- ]", word)
@@ -333,7 +333,9 @@ def _usable(raw: str, unit: str | None) -> bool:
         return True
     if raw[0].isascii():
         return bool(unit) or raw.lower() not in ("one", "zero")
-    return bool(unit) and not (raw == "一" and unit in ("个", "种", "款", "次", "位", "项", "天", "日", "道"))
+    if not unit:
+        return False
+    return raw != "一" or unit == "件" or _UNITS[unit.lower()][0] not in ("", "time", "person")
 
 
 def _quantities(text: str) -> list[Quantity]:
@@ -365,6 +367,17 @@ def _quantities(text: str) -> list[Quantity]:
         found.append(
             Quantity(first[0], second[0], second[1], _bound(text, match.start(), end), match.start(), end)
         )
+    return _share_units(text, found)
+
+
+def _share_units(text: str, found: list[Quantity]) -> list[Quantity]:
+    """``600 / 250 / 80 lm`` states three brightnesses: the last unit goes for all."""
+    for at in range(len(found) - 2, -1, -1):
+        this, following = found[at], found[at + 1]
+        if not this.unit and re.fullmatch(r"\s*/\s*", text[this.end : following.start]):
+            raw = parse_number(re.sub(r"[^\d.]", "", text[following.start : following.end]))
+            factor = following.low / raw if raw else Decimal(1)
+            found[at] = replace(this, low=this.low * factor, high=this.high * factor, unit=following.unit)
     return found
 
 

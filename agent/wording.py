@@ -24,7 +24,7 @@ STOP = words(
     made take takes taken need needs want wants simply always usually normally currently generally according based
     information policy note regarding include includes including included s t re ve ll d m won don doesn isn aren
     two three four five six seven eight nine ten eleven twelve fifteen twenty thirty forty fifty sixty ninety
-    wasn weren hasn haven hadn didn couldn shouldn wouldn cannot one ones us thing things way like help sure happy"""
+    wasn weren hasn haven hadn didn couldn shouldn wouldn cannot one ones us thing things way like gives give gave provides provide features feature come comes help sure happy"""
 )
 """English words that carry no claim of their own. ``free``, ``never`` and the like are not here."""
 
@@ -42,7 +42,7 @@ _SAME = {
     "swap": "exchange", "arrival": "arrive", "arrives": "arrive", "arrived": "arrive", "reach": "arrive",
     "reaches": "arrive", "eligible": "can", "possible": "can", "allowed": "can", "able": "can", "accept": "can",
     "accepted": "can", "cancell": "cancel", "cancellation": "cancel", "canceled": "cancel", "cancelled": "cancel",
-    "deduct": "price", "deducted": "price", "fully": "full",
+    "deduct": "price", "deducted": "price", "fully": "full", "used": "use", "using": "use", "uses": "use",
 }  # fmt: skip
 _SAME_ZH = (
     ("邮费", "运费"), ("快递费", "运费"), ("配送费", "运费"), ("支付", "付款"), ("质保", "保修"), ("产品", "商品"),
@@ -59,7 +59,7 @@ _STOP_ZH = re.compile(
 )
 _WORD = re.compile(r"[A-Za-z]+(?:['’][A-Za-z]+)?")
 _HAN_RUN = re.compile(r"[\u4e00-\u9fff]+")
-_NUMERAL = re.compile("[零〇一二两三四五六七八九十百千半]+(?=[个天日周月年折次件双人条顶米克升])")
+_NUMERAL = re.compile(r"(?:\d[\d.,]*\s*(?:个工作日|工作日|[天日周月年折次件双人条顶米克升元])|[零〇一二两三四五六七八九十百千半]+(?=[个天日周月年折次件双人条顶米克升]))")
 
 
 def stem(word: str) -> str:
@@ -79,6 +79,7 @@ def stem(word: str) -> str:
             if len(word) > 3 and word[-1] == word[-2] and word[-1] not in "ls":
                 word = word[:-1]
             break
+    word = word[:-3] if word.endswith("ction") else word
     word = word[:-1] if len(word) > 3 and word.endswith("e") else word
     return _SAME.get(word, word)
 
@@ -94,14 +95,19 @@ def content(text: str) -> frozenset[str]:
     plain = (word.split("'")[0] for word in _WORD.findall(lowered))
     found = {stem(word) for word in plain if len(word) > 1 and word not in STOP}
     found -= _DROPPED
-    if _HAN_RUN.search(text):
-        for old, new in _SAME_ZH:
-            text = text.replace(old, new)
-        text = _NUMERAL.sub(" ", text)
-        text = _NOT_ZH.sub(" ", text)
-        for run in _HAN_RUN.findall(_STOP_ZH.sub(" ", text)):
-            found |= {run[at : at + 2] for at in range(len(run) - 1)} if len(run) > 1 else {run}
+    for run in han_runs(text):
+        found |= {run[at : at + 2] for at in range(len(run) - 1)} if len(run) > 1 else {run}
     return frozenset(found)
+
+
+def han_runs(text: str) -> list[str]:
+    """Stretches of Chinese characters that carry content, in order."""
+    if not _HAN_RUN.search(text):
+        return []
+    for old, new in _SAME_ZH:
+        text = text.replace(old, new)
+    text = _NOT_ZH.sub(" ", _NUMERAL.sub(" ", text))
+    return _HAN_RUN.findall(_STOP_ZH.sub(" ", text))
 
 
 _DROPPED = words("can day week month year hour minute business work eur euro percent unit")
@@ -113,12 +119,12 @@ _NOT_NEGATION = re.compile(
     r"\bnot only\b|\bno (?:more|less|later|fewer) than\b|\bnot (?:more|less|later|fewer) than\b|\bno problem\b"
     r"|\bno matter\b|\bdon'?t worry\b|\bwhether or not\b|\bno\.\s?\d|\bif not\b"
     r"|不过|不仅|不论|不管|不好意思|不超过|不少于|不低于|不高于|不同|不锈钢|不久|差不多|不用担心|无论|无线|无缝|非常|没问题|别的"
-    r"|不当|[未没](?:有)?(?:穿|使用|拆|开封|用过)|不良|不适(?!用)|不慎|不足|不符|不满|不一致|不便|特别|分别|类别|级别|区别|性别|识别|个别|不断|不止|未来|没事|无忧|不断|不得不",
+    r"|别处|别家|别人|不当|不退换(?=的|商品|”|款)|未[\u4e00-\u9fff]{1,3}过|[未没](?:有)?(?:穿|使用|拆|开封|用过)|不良|不适(?!用)|不慎|不足|不符|不满|不一致|不便|特别|分别|类别|级别|区别|性别|识别|个别|不断|不止|未来|没事|无忧|不断|不得不",
     re.IGNORECASE,
 )
 _NOT_EN = re.compile(
-    r"\b(?:not|no|never|none|neither|nor|cannot|without|unable|impossible|exclud\w*|except(?:ion|ions|ing|ed)?"
-    r"|unavailable|unless|refus\w*|reject\w*|prohibit\w*|forbidden|ineligible|void|voids|non|nothing|nobody)\b"
+    r"\b(?:not|no|never|none|neither|nor|cannot|unable|impossible|exclud\w*|except(?:ion|ions|ing|ed)?"
+    r"|unavailable|unless|would have|refus\w*|reject\w*|prohibit\w*|forbidden|ineligible|void|voids|non|nothing|nobody)\b"
     r"|n['’]t\b",
     re.IGNORECASE,
 )
@@ -127,9 +133,10 @@ _NOT_ZH = re.compile(
 )
 # "No extra charge" says free, not no.
 _FREE = re.compile(
-    r"\b(?:no|without(?: any)?|not? (?:any )?)\s*(?:extra |additional |shipping |return |delivery |further )*"
-    r"(?:charge|charges|cost|costs|fee|fees)\b|\b(?:don't|do not|won't|will not) (?:have to |need to )?pay\b"
-    r"|不(?:用|需|收|要|另|额外)*(?:付|收|支付|收取|承担)?(?:任何)?(?:额外)?(?:运费|费用|邮费|钱|手续费)"
+    r"\b(?:at no|no|without(?: any)?|not? any)\s+(?:(?:extra|additional|shipping|return|delivery|further)\s+)+"
+    r"(?:charge|charges|cost|costs|fee|fees)\b|\b(?:at no|without) (?:charge|cost)\b"
+    r"|\b(?:don't|do not|won't|will not) (?:have to |need to )?pay (?:anything|any|for)\b"
+    r"|不(?:用|需|收|要|另|额外)*(?:付|收|支付|收取|承担)?(?:任何)?(?:额外)?(?:运费|邮费|钱|手续费)"
     r"|(?:无需|无须|没有)(?:支付|承担|付)?(?:任何)?(?:额外)?(?:运费|费用|邮费|手续费)|零费用|免收",
     re.IGNORECASE,
 )

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest_asyncio
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, async_playwright, expect
 
 _ARGUMENTS = (
     "--no-sandbox",
@@ -28,6 +28,7 @@ _ARGUMENTS = (
 @asynccontextmanager
 async def open_browser() -> AsyncIterator[Browser]:
     """Start Chromium (the system's where there is one) and stop it again."""
+    expect.set_options(timeout=15_000)  # patience for a busy machine; nothing waits that long
     path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=path, args=_ARGUMENTS)

@@ -17,6 +17,8 @@ from agent.migrations import migrate
 from agent.shop.demo import open_demo_shop
 from agent.shop.sqlite import SqliteShop
 
+pytest_plugins = ["tests.browser", "tests.postgres", "tests.servers"]
+
 ROOT = Path(__file__).resolve().parent.parent
 TODAY = date(2026, 6, 15)
 """A Monday: the day the test shop's orders lead up to."""

@@ -74,6 +74,7 @@ def _item(
         "product_type": category["title"][language],
         "color" if variant["option"] == "colour" else "size": variant["name"][language],
         "shipping_weight": f"{product['weight_g']} g",
+        "product_weight": f"{product['weight_g']} g",
     }
     for name, text in fields.items():
         ET.SubElement(item, f"{{{_G}}}{name}").text = text

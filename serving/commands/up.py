@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import signal
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.panel import Panel
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from agent.errors import AmendsError
 from retrieval.chroma import ChromaPassageIndex
@@ -26,6 +24,7 @@ from serving.models.fetch import fetch
 from serving.models.hardware import available_memory, detect
 from serving.models.vllm import Speculation, VllmOptions, VllmServer
 from serving.settings import Settings, load
+from serving.steps import Steps, steps
 from serving.wiring import open_index, open_model, running
 
 app = typer.Typer(add_completion=False)
@@ -70,10 +69,10 @@ async def serve(settings: Settings, console: Console, *, reindex: bool) -> None:
         loop.add_signal_handler(number, signalled)
     try:
         async with AsyncExitStack() as stack:
-            with _progress(console) as progress:
-                prepare_index = asyncio.create_task(_index(settings, progress, reindex), name="index")
+            with steps(console) as shown:
+                prepare_index = asyncio.create_task(_index(settings, shown, reindex), name="index")
                 try:
-                    url, metrics = await _model(settings, stack, progress)
+                    url, metrics = await _model(settings, stack, shown)
                     index = await prepare_index
                 except BaseException:
                     prepare_index.cancel()
@@ -101,28 +100,25 @@ async def serve(settings: Settings, console: Console, *, reindex: bool) -> None:
         listening.close()
 
 
-async def _index(settings: Settings, progress: Progress, reindex: bool) -> ChromaPassageIndex:
+async def _index(settings: Settings, shown: Steps, reindex: bool) -> ChromaPassageIndex:
     index = open_index(settings, open_embedder(settings.retrieval), rebuild=True)
-    task = progress.add_task("documents", total=None)
-
-    def report(step: str, done: int, total: int) -> None:
-        label = {"read": "documents: reading", "embed": "documents: embedding"}[step]
-        progress.update(task, description=label, completed=done, total=total or 1)
+    step = shown.begin("documents")
+    doing = {"read": "reading", "embed": "embedding"}
 
     try:
         await asyncio.to_thread(index.open)
         if reindex:
             result = await bring_up_to_date(
-                [settings.shop.folder], index, progress=report, exclude=NOT_DOCUMENTS
+                [settings.shop.folder],
+                index,
+                progress=lambda name, done, total: step.say(doing[name], done, total),
+                exclude=NOT_DOCUMENTS,
             )
             for path, why in result.skipped:
-                progress.console.print(f"[yellow]skipped[/] {path}: {why}", highlight=False)
-            progress.update(
-                task,
-                description=f"documents: {result.documents} read, {result.added} passages new, "
-                f"{result.unchanged} unchanged, {result.removed} removed",
-                completed=1,
-                total=1,
+                shown.console.print(f"skipped {path}: {why}", highlight=False, markup=False)
+            step.finish(
+                f"{result.documents} read, {result.added} passages new, "
+                f"{result.unchanged} unchanged, {result.removed} removed"
             )
     except BaseException:
         index.close()
@@ -130,32 +126,34 @@ async def _index(settings: Settings, progress: Progress, reindex: bool) -> Chrom
     return index
 
 
-async def _model(settings: Settings, stack: AsyncExitStack, progress: Progress) -> tuple[str, str]:
+async def _model(settings: Settings, stack: AsyncExitStack, shown: Steps) -> tuple[str, str]:
     """Make sure a model is served; its API address and its metrics' address."""
     if settings.model.url:
         return settings.model.url, ""
     model = load_catalogue().get(settings.model.name)
     models = settings.data / "models"
+    step = shown.begin("model")
     folder = converted(model, models)
     if folder is None:
-        await _fetch(model, models, progress)
-        task = progress.add_task(f"model: converting {model.name}", total=None)
+        fetching = f"fetching {model.name}"
+        await asyncio.to_thread(
+            fetch, model, models, progress=lambda done, total: step.say(fetching, done, total)
+        )
+        step.say(f"converting {model.name} (about a minute)")
         folder = await asyncio.to_thread(convert, model, models)
-        progress.update(task, completed=1, total=1)
     hardware = await asyncio.to_thread(detect)
-    task = progress.add_task("model: starting", total=None)
     server = VllmServer(
         folder,
         model.name,
         settings.model.port,
         log=settings.data / "vllm.log",
         options=options_for(model, settings, device=hardware.device),
-        progress=lambda at: progress.update(task, description=f"model: starting · {at.said[:60]}"),
+        progress=lambda at: step.say(f"starting · {at.said[:60]}"),
         memory=available_memory,
     )
     await server.start()
     stack.push_async_callback(server.stop)
-    progress.update(task, description=f"model: {model.name} on {hardware.described()}", completed=1, total=1)
+    step.finish(f"{model.name} on {hardware.described()}")
     return server.url, server.metrics_url
 
 
@@ -168,25 +166,6 @@ def options_for(model: CatalogueModel, settings: Settings, *, device: str) -> Vl
         memory_gib=model.memory_gib,
         kv_cache_gib=settings.model.kv_cache_gib,
         speculation=Speculation() if settings.model.speculation else None,
-    )
-
-
-async def _fetch(model: CatalogueModel, models: Path, progress: Progress) -> None:
-    task = progress.add_task(f"model: fetching {model.name}", total=None, bytes=True)
-
-    def report(done: int, total: int) -> None:
-        progress.update(task, completed=done, total=total)
-
-    await asyncio.to_thread(fetch, model, models, progress=report)
-
-
-def _progress(console: Console) -> Progress:
-    return Progress(
-        SpinnerColumn(finished_text="✓"),
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=24),
-        TimeElapsedColumn(),
-        console=console,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Hashable
 from datetime import datetime, timedelta
 
@@ -12,11 +13,11 @@ from nicegui.events import GenericEventArguments
 
 from agent.conversation import Conversation, fold
 from agent.conversations import AlreadyTaken
-from agent.errors import AmendsError, ConversationNotFound
+from agent.errors import AmendsError, ConversationNotFound, LogUnavailable
 from agent.events import Citation, Event
 from agent.ids import ConversationId, new_id
 from agent.live import Delta, TooSlow, Typing, Withdrawn
-from serving.desk.elements import button, el, mood_chip
+from serving.desk.elements import button, el, mood_chip, signed
 from serving.desk.keyed import KeyedList
 from serving.desk.packet import Line, Packet, current_packet, sparkline
 from serving.desk.transcript import Item, transcript
@@ -69,7 +70,10 @@ class ConversationView:
         self._head: tuple[object, ...] | None = None
         self._text = ""
         self._root.clear()
-        if not await self._visit.desk.services.log.head(conversation):
+        known = await self._visit.desk.services.log.head(conversation)
+        if self.id != conversation:
+            return  # another one was chosen meanwhile
+        if not known:
             self.id = None
             with self._root:
                 _nothing(self._visit.words("view.missing"), "")
@@ -77,7 +81,8 @@ class ConversationView:
         with self._root:
             self._build(conversation)
         await self._catch_up()
-        self._task = self._visit.keep(asyncio.create_task(self._follow(conversation), name="desk:view"))
+        if self.id == conversation:
+            self._task = self._visit.keep(self._follow(conversation), "desk:view")
 
     def _stop(self) -> None:
         if self._task is not None:
@@ -262,6 +267,10 @@ class ConversationView:
                 el("h3", "", words("packet.suggested"))
                 el("p", "", packet.suggested)
             with el("div", "packet-grid"):
+                for part in ("wants", "facts", "tried"):
+                    with el("div", f"packet-part packet-{part}"):
+                        el("h3", "", words(f"packet.{part}"))
+                        _lines(getattr(packet, part), words("packet.nothing"), words("packet.jump"))
                 with el("div", "packet-part"):
                     el("h3", "", words("packet.customer"))
                     name = self._visit.desk.names.shopper(state.customer, state.id, words)
@@ -270,10 +279,9 @@ class ConversationView:
                     if packet.mood:
                         el("h3", "", words("packet.mood"))
                         self._sparkline(packet)
-                for part in ("wants", "facts", "tried", "promises"):
-                    with el("div", f"packet-part packet-{part}"):
-                        el("h3", "", words(f"packet.{part}"))
-                        _lines(getattr(packet, part), words("packet.nothing"), words("packet.jump"))
+                    if packet.promises:
+                        el("h3", "", words("packet.promises"))
+                        _lines(packet.promises, "", words("packet.jump"))
 
     def _fold_packet(self, event: GenericEventArguments) -> None:
         self._packet_open = bool(event.args)
@@ -283,7 +291,7 @@ class ConversationView:
         points = sparkline(packet.mood)
         label = words(
             "packet.mood_label", count=len(points),
-            first=f"{packet.mood[0].value:+.2f}", last=f"{packet.mood[-1].value:+.2f}",
+            first=signed(packet.mood[0].value), last=signed(packet.mood[-1].value),
         )  # fmt: skip
         with el("div", "spark-row"):
             with el("svg", "spark", viewBox="0 0 160 36", role="img", aria_label=label):
@@ -376,7 +384,8 @@ class ConversationView:
             problem = words("error.not_held")
         except AmendsError:
             problem = words("error.failed")
-        await self._catch_up()
+        with contextlib.suppress(LogUnavailable):
+            await self._catch_up()
         if problem:
             with self._root:
                 ui.notify(problem, type="warning", position="top", timeout=8000)
@@ -425,7 +434,7 @@ class ConversationView:
         dialog.open()
 
     async def _send(self) -> None:
-        conversation, text = self.id, str(self._reply.value or "").strip()
+        conversation, text = self.id, _written(self._reply)
         if conversation is None or not text or not self._visit.allowed():
             return
         if self._too_long(text):
@@ -443,7 +452,7 @@ class ConversationView:
                 self._reply.value = ""
 
     async def _add_note(self) -> None:
-        conversation, text = self.id, str(self._note.value or "").strip()
+        conversation, text = self.id, _written(self._note)
         if conversation is None or not text or not self._visit.allowed() or self._too_long(text):
             return
         box = self._note
@@ -469,7 +478,7 @@ class ConversationView:
 
         async def back() -> None:
             dialog.close()
-            await self._hand_back(str(note.value or "").strip()[:REPLY_LIMIT])
+            await self._hand_back(_written(note)[:REPLY_LIMIT])
 
         title = words("back.title")
         with self._root, ui.dialog() as dialog, el("div", "sheet", role="dialog", aria_label=title):
@@ -503,6 +512,11 @@ class ConversationView:
 
 def _make_turn(key: Hashable) -> Element:
     return el("article", "turn", data_seq=str(key), tabindex="-1")
+
+
+def _written(box: ui.textarea) -> str:
+    """What stands in a box. Half a character, which no database takes, becomes a question mark."""
+    return str(box.value or "").strip().encode("utf-8", "replace").decode()
 
 
 def _nothing(title: str, hint: str) -> None:

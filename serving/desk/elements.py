@@ -26,10 +26,15 @@ def el(tag: str, classes: str = "", text: str | None = None, /, **attributes: An
     return element
 
 
+def signed(value: float) -> str:
+    """A mood value with its sign, the minus as wide as the plus."""
+    return f"{value:+.2f}".replace("-", "−")
+
+
 def mood_chip(value: float, words: Words, *, title: str = "") -> Element:
     """Mood as a word and a number; the colour only repeats them."""
     level = mood_level(value)
-    label = f"{words('mood.' + level)} {value:+.2f}"
+    label = f"{words('mood.' + level)} {signed(value)}"
     with el("span", f"mood mood-{level}", data_testid="mood", title=title or None) as chip:
         el("span", "mood-mark", "", aria_hidden="true")
         el("span", "", label)

@@ -6,7 +6,6 @@ import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta, timezone
 from typing import Any
 
 from nicegui import ui
@@ -280,9 +279,7 @@ async def insights_page(visit: Visit) -> None:
 
     async def follow() -> None:
         with place:
-            await visit.client.connected()
-            offset = await ui.run_javascript("return -new Date().getTimezoneOffset()", timeout=5)
-            visit.zone = timezone(timedelta(minutes=int(offset or 0)))
+            await visit.arrive()
             while not visit.desk.reader.caught_up:
                 news.clear()
                 await news.wait()
@@ -294,4 +291,4 @@ async def insights_page(visit: Visit) -> None:
                 await asyncio.sleep(PAUSE_SECONDS)
                 await news.wait()
 
-    visit.keep(asyncio.create_task(follow(), name="desk:insights"))
+    visit.keep(follow(), "desk:insights")

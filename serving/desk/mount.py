@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, MutableMapping
 from contextlib import asynccontextmanager
 from functools import cache
 from typing import Any, cast
+from urllib.parse import quote
 
 from fastapi import FastAPI, Request
 from nicegui import app as nicegui_app
@@ -23,6 +24,7 @@ from serving.desk.queue import desk_page
 from serving.desk.sign_in import sign_in_page
 from serving.desk.visit import Desk, Visit, chosen_language
 from serving.desk.words import Words
+from serving.errors import log_unforeseen
 from serving.services import Services
 
 PATHS = ("/desk", "/insights", "/_nicegui", "/_nicegui_ws")
@@ -108,6 +110,8 @@ class _NiceGui:
         ui.run_with(
             self._host, title="Amends", favicon=_ICON, dark=None, tailwind=False, show_welcome_message=False
         )
+        # Its own handler logs an error's text, and that may quote a shopper.
+        nicegui_app._exception_handlers[:] = [lambda error: log_unforeseen("the desk", error)]
         _register_pages()
 
     @asynccontextmanager
@@ -149,7 +153,9 @@ def _enter(request: Request) -> Visit | Response:
     desk, user = _desk(request), _user()
     staff = desk.signed_in(user)
     if staff is None:
-        return RedirectResponse(f"/desk/login?next={request.url.path}", status_code=303)
+        query = f"?{request.url.query}" if request.url.query else ""
+        goal = quote(f"{request.url.path}{query}", safe="/")
+        return RedirectResponse(f"/desk/login?next={goal}", status_code=303)
     visit = Visit(desk, ui.context.client, user, staff, _words(request))
     visit.open()
     return visit

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Hashable
 from dataclasses import dataclass
-from datetime import timedelta, timezone
 
 from nicegui import ui
 from nicegui.element import Element
 
+from agent.errors import LogUnavailable
 from agent.ids import ConversationId
 from serving.desk.board import GROUPS, Group, Row
 from serving.desk.conversation_view import ConversationView
@@ -60,7 +61,8 @@ class Queue:
         visit, desk = self._visit, self._visit.desk
         if not desk.reader.caught_up:
             return
-        await desk.names.learn(row.customer for row in desk.board.rows.values())
+        shown = desk.board.sections(visit.staff.id).values()
+        await desk.names.learn(row.customer for rows in shown for row in rows)
         sections, counts = desk.board.sections(visit.staff.id), desk.board.counts(visit.staff.id)
         for group in GROUPS:
             section, count, more = self._heads[group]
@@ -95,6 +97,7 @@ class Queue:
             el("span", "row-name", entry.name)
             if row.unanswered:
                 el("span", "chip accent", words("queue.unanswered"))
+            el("span", "row-lang", words(f"short.{row.language}"), title=words(f"language.{row.language}"))
             el("span", "row-when", entry.when)
         with el("span", "row-chips"):
             if row.mood is not None:
@@ -103,7 +106,6 @@ class Queue:
                 el("span", "chip reason", words.code("reason", reason))
             if entry.group == "colleagues":
                 el("span", "chip", words("queue.with", name=row.staff_name))
-            el("span", "chip faint", words(f"language.{row.language}"))
         if row.text:
             el("span", "row-text", row.text)
 
@@ -145,19 +147,16 @@ async def desk_page(visit: Visit, conversation: str) -> None:
 
     async def follow() -> None:
         with right:
-            await visit.client.connected()
-            offset = await ui.run_javascript("return -new Date().getTimezoneOffset()", timeout=5)
-            visit.zone = timezone(timedelta(minutes=int(offset or 0)))
+            await visit.arrive()
             if conversation:
                 await view.show(ConversationId(conversation))
             while True:
                 news.clear()
                 await queue.render()
-                await view.keep_up()
-                try:
+                with contextlib.suppress(LogUnavailable):
+                    await view.keep_up()
+                with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(TICK_SECONDS):
                         await news.wait()
-                except TimeoutError:
-                    pass
 
-    visit.keep(asyncio.create_task(follow(), name="desk:page"))
+    visit.keep(follow(), "desk:page")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import MutableMapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from nicegui import ui
 
@@ -38,7 +39,7 @@ def sign_in_page(
             problem.text = words("login.wrong")
             return
         desk.sign_in(user, staff)
-        ui.navigate.to(goal if goal in GOALS else "/desk")
+        ui.navigate.to(goal if _is_ours(goal) else "/desk")
 
     with el("main", "login", id="main"):
         with el("div", "login-top"):
@@ -55,3 +56,8 @@ def sign_in_page(
             )
             problem = ui.label("").classes("problem").props("role=alert data-testid=login-problem")
             el("button", "btn primary wide", words("login.submit"), type="submit", data_testid="login-submit")
+
+
+def _is_ours(goal: str) -> bool:
+    parts = urlsplit(goal)
+    return not parts.scheme and not parts.netloc and parts.path in GOALS

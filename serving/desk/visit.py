@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, MutableMapping
+from collections.abc import Callable, Coroutine, Iterable, MutableMapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any
 
-from nicegui import Client
+from nicegui import Client, background_tasks
 
 from agent.errors import ShopError
 from agent.ids import ConversationId, CustomerId, Language
@@ -129,9 +129,10 @@ class Visit:
         for task in self._tasks:
             task.cancel()
 
-    def keep(self, task: asyncio.Task[None]) -> asyncio.Task[None]:
-        """End ``task`` together with the page."""
+    def keep(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        """Run ``work`` beside the page, and no longer than it is open."""
         self._tasks = [one for one in self._tasks if not one.done()]
+        task: asyncio.Task[None] = background_tasks.create(work, name=name)
         self._tasks.append(task)
         return task
 
@@ -146,6 +147,13 @@ class Visit:
         """Send the page to the sign-in."""
         self._close()
         self.client.open("/desk/login")
+
+    async def arrive(self) -> None:
+        """Wait for the browser and learn its clock; one that does not say keeps UTC."""
+        await self.client.connected()
+        with contextlib.suppress(TimeoutError):
+            offset = await self.client.run_javascript("return -new Date().getTimezoneOffset()", timeout=5)
+            self.zone = timezone(timedelta(minutes=int(offset or 0)))
 
     def now(self) -> datetime:
         """The time."""

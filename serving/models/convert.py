@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import multiprocessing
 import os
@@ -120,10 +121,10 @@ def _in_own_process(file: Path, made: Path, model: CatalogueModel) -> None:
             f"{model.name}: the converting process was killed, most likely for want of memory. "
             "Close other programs and run this again."
         ) from None
-    except OSError:
-        raise
     except Exception as error:
-        # Whatever the converting libraries raise, the way on is the same.
+        if "No space left on device" in str(error):  # as safetensors says it, too
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+        # Whatever else the converting libraries raise, the way on is the same.
         raise ConvertError(f"{model.name}: {type(error).__name__}: {error}") from error
 
 

@@ -518,7 +518,7 @@ mark { background: color-mix(in srgb, #ffd54a 45%, transparent); color: inherit;
     /** Language of the page, `en` or `zh`; the shopper's choice in the menu wins. */
     get language() { return this.#language; }
     set language(value) {
-      this.#pageLanguage = value in WORDS ? value : 'en';
+      this.#pageLanguage = value.startsWith('zh') ? 'zh' : 'en';
       this.#restore();
     }
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.product import RunningProduct, copy_index
+from tests.servers import SMALL_MODEL
 from tests.slow_model import SlowModel, slow_model
 
 
@@ -20,7 +21,7 @@ def paced_model(vllm_url: str) -> Iterator[SlowModel]:
 
 @pytest.fixture
 def product(
-    tmp_path: Path, demo_index: Path, paced_model: SlowModel, vllm_model: str
+    tmp_path: Path, demo_index: Path, paced_model: SlowModel
 ) -> Iterator[RunningProduct]:
     """``amends up`` on fresh data with the demo shop's index."""
     copy_index(demo_index, tmp_path)
@@ -28,7 +29,7 @@ def product(
     running = RunningProduct(
         tmp_path,
         paced_model.url,
-        vllm_model,
+        SMALL_MODEL,
         {"AMENDS_RETENTION__HOLDOUT": "0", "AMENDS_RETENTION__THRESHOLD": "0.05"},
     )
     running.start()

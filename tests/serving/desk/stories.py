@@ -8,7 +8,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from playwright.async_api import Browser, Locator, Page, expect
@@ -237,13 +239,21 @@ class DeskServer:
         )
 
 
+@cache
+def _empty_log() -> bytes:
+    """A log's database with its tables: making them takes longer than most tests."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "log.db"
+        migrate(f"sqlite:///{path}")
+        return path.read_bytes()
+
+
 @asynccontextmanager
 async def desk_server(folder: Path, **changes: Any) -> AsyncIterator[DeskServer]:
     """A server with the desk over a new log in ``folder``."""
-    url = f"sqlite:///{folder / 'log.db'}"
-    await asyncio.to_thread(migrate, url)
+    (folder / "log.db").write_bytes(await asyncio.to_thread(_empty_log))
     clock = Hands()
-    stored = SqlLog(url, clock=clock)
+    stored = SqlLog(f"sqlite:///{folder / 'log.db'}", clock=clock)
     bus = LocalBus()
     log = LiveLog(stored, bus)
     services = make_services(folder, log, bus, clock=clock, **changes)

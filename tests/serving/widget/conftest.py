@@ -10,7 +10,6 @@ import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page
 
 from serving.settings import Settings
-from tests.browser import browser as browser
 from tests.serving.widget.peer import Peer, serving
 
 
@@ -70,3 +69,4 @@ async def visit(browser: Browser, peer: Peer) -> AsyncIterator[OpenChat]:
     for context in contexts:
         await context.close()
     assert not wrongs
+    assert not peer.bad

@@ -1,4 +1,7 @@
-"""A double of the server for the widget's tests: the wire protocol, with the faults on order."""
+"""A double of the server for the widget's tests: the wire protocol, with the faults on order.
+
+It reads and writes the server's own frame and event types, so that it cannot drift from them.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,12 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 
 import uvicorn
 from fastapi import FastAPI, HTTPException, Response, WebSocket, WebSocketDisconnect
 from fastapi.responses import HTMLResponse
+from pydantic import Field, TypeAdapter
 
 from agent.events import (
     ActionProposed,
@@ -24,9 +28,11 @@ from agent.events import (
 )
 from agent.ids import ConversationId, ProposalId, TurnId
 from serving import pages
+from serving.frames import BadFrame, ServerFrame, parse, render
 from serving.settings import Settings
 
 Frame = dict[str, Any]
+_SERVER: TypeAdapter[ServerFrame] = TypeAdapter(Annotated[ServerFrame, Field(discriminator="type")])
 
 HOST = """<!doctype html><html lang="{lang}"><head><meta charset="utf-8"><title>A shop</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">
@@ -50,6 +56,8 @@ class Peer:
     def __init__(self) -> None:
         self.conversations: dict[str, Conversation] = {}
         self.received: list[Frame] = []
+        self.bad: list[str] = []
+        """What the real server would not have understood."""
         self.sockets: set[WebSocket] = set()
         self.passages: dict[str, dict[str, str]] = {}
         self.mode = "assistant"
@@ -94,7 +102,7 @@ class Peer:
         """Send passing frames to every connection."""
         for socket in list(self.sockets):
             for frame in frames:
-                await socket.send_json(frame)
+                await self._put(socket, frame)
 
     async def drop(self, code: int = 1012) -> None:
         """Break every connection."""
@@ -121,9 +129,12 @@ class Peer:
 
     # ------------------------------------------------------------------ the server's side
 
+    async def _put(self, socket: WebSocket, frame: Frame) -> None:
+        await socket.send_text(render(_SERVER.validate_python(frame)))
+
     async def _send(self, socket: WebSocket, event: dict[str, Any] | None) -> None:
         if event is not None:
-            await socket.send_json({"type": "event", "event": event})
+            await self._put(socket, {"type": "event", "event": event})
 
     async def serve(self, socket: WebSocket) -> None:
         if not self.up:
@@ -134,14 +145,19 @@ class Peer:
         conversation: Conversation | None = None
         try:
             while True:
-                frame: Frame = await socket.receive_json()
+                raw = await socket.receive_text()
+                try:
+                    frame = parse(raw).model_dump()
+                except BadFrame:
+                    self.bad.append(raw)
+                    continue
                 async with self._changed:
                     self.received.append(frame)
                     self._changed.notify_all()
                 if frame["type"] == "hello":
                     conversation = await self._hello(socket, frame)
                 elif conversation and self.answer_error and frame["type"] != "typing":
-                    await socket.send_json(self.answer_error | {"type": "error", "id": frame["id"]})
+                    await self._put(socket, self.answer_error | {"type": "error", "id": frame["id"]})
                 elif conversation and frame["type"] == "say" and not self.ignore_says:
                     await self._say(socket, conversation, frame)
         except (WebSocketDisconnect, RuntimeError):
@@ -153,8 +169,9 @@ class Peer:
 
     async def _hello(self, socket: WebSocket, frame: Frame) -> Conversation | None:
         if frame["token"] in self.refuse_tokens:
-            await socket.send_json(
-                {"type": "error", "code": "identity.token_rejected", "message": "Expired.", "retry": False}
+            await self._put(
+                socket,
+                {"type": "error", "code": "identity.token_rejected", "message": "Expired.", "retry": False},
             )
             await socket.close(4401)
             return None
@@ -164,20 +181,21 @@ class Peer:
         else:
             found = self.conversations.get(frame["conversation"])
             if found is None or found.key != frame["key"]:
-                await socket.send_json(
-                    {"type": "error", "code": "log.not_found", "message": "Not found.", "retry": False}
+                await self._put(
+                    socket,
+                    {"type": "error", "code": "log.not_found", "message": "Not found.", "retry": False},
                 )
                 return None
             conversation = found
         head = len(conversation.log)
-        await socket.send_json(
+        await self._put(socket,
             {"type": "welcome", "conversation": conversation.id, "key": conversation.key, "head": head, "mode": self.mode,
              "customer": "Hannah" if frame["token"] else None, "shop": "Fernway Outdoor", "language": frame["language"], "protocol": 1}
         )  # fmt: skip
         for event in conversation.log[frame["after"] :]:
             await self._send(socket, for_shopper(event))
         conversation.followers.add(socket)
-        await socket.send_json({"type": "caught_up", "seq": head})
+        await self._put(socket, {"type": "caught_up", "seq": head})
         return conversation
 
     async def _say(self, socket: WebSocket, conversation: Conversation, frame: Frame) -> None:
@@ -199,7 +217,7 @@ class Peer:
             self.swallow_says = False
             await socket.close(1012)
         else:
-            await socket.send_json({"type": "accepted", "id": frame["id"], "seq": seqs[0]})
+            await self._put(socket, {"type": "accepted", "id": frame["id"], "seq": seqs[0]})
 
     def app(self, settings: Settings) -> FastAPI:
         app = FastAPI()
