@@ -16,7 +16,7 @@ from agent.grounding import Claim, SentenceSplitter, Source, SourceSet
 from agent.ids import Language
 from agent.prompts import answer_prompt
 from agent.turn_run import Ports, TurnRun
-from retrieval.passages import Passage
+from retrieval.passages import Chunk, Passage
 from retrieval.quote import best_sentences
 
 MARK = re.compile(r"\s*\[\d{1,2}\]|^\s*(?:Answer|回答|答)\s*[:：]\s*")
@@ -102,20 +102,8 @@ def settle(draft: Draft, passages: Sequence[Passage], *, first: int = 1) -> tupl
         if not sentence:
             continue
         if claim.needs_source:
-            chunk = chunks[claim.source]
-            known = citations.setdefault(
-                chunk.id,
-                Citation(
-                    ref=str(first + len(citations)),
-                    kind="passage",
-                    id=chunk.id,
-                    title=chunk.title,
-                    heading=chunk.heading,
-                    quote=claim.quote,
-                    version=chunk.version,
-                ),
-            )
-            sentence = f"{sentence} [{known.ref}]"
+            ref = _cite(citations, chunks[claim.source], claim.quote, first)
+            sentence = f"{sentence} [{ref}]"
         words.append(sentence)
     return " ".join(words), tuple(citations.values())
 
@@ -127,18 +115,23 @@ def quote(
     lines: list[str] = []
     citations: dict[str, Citation] = {}
     for found in best_sentences(question, passages, language, limit=3):
-        chunk = found.passage.chunk
-        known = citations.setdefault(
-            chunk.id,
-            Citation(
-                ref=str(first + len(citations)),
-                kind="passage",
-                id=chunk.id,
-                title=chunk.title,
-                heading=chunk.heading,
-                quote=found.text,
-                version=chunk.version,
-            ),
-        )
-        lines.append(f"- {found.text} [{known.ref}]")
+        ref = _cite(citations, found.passage.chunk, found.text, first)
+        lines.append(f"- {found.text} [{ref}]")
     return "\n".join(lines), tuple(citations.values())
+
+
+def _cite(citations: dict[str, Citation], chunk: Chunk, quoted: str, first: int) -> str:
+    """Add a citation of ``chunk`` unless it is cited already; its number."""
+    known = citations.setdefault(
+        chunk.id,
+        Citation(
+            ref=str(first + len(citations)),
+            kind="passage",
+            id=chunk.id,
+            title=chunk.title,
+            heading=chunk.heading,
+            quote=quoted,
+            version=chunk.version,
+        ),
+    )
+    return known.ref

@@ -233,30 +233,9 @@ def _apply(c: Conversation, event: Event) -> Conversation:
                 answered_upto=max(c.answered_upto, c.wanted_upto),
             )
         case ev.HandoffReturned():
-            return replace(
-                c,
-                staff=None,
-                staff_name="",
-                waiting_since=None,
-                handoff=None,
-                since_handback=seq,
-                unsupported=0,
-                failures=0,
-                answered_upto=max(c.answered_upto, c.wanted_upto),
-            )
+            return _dealt_with(c, seq)
         case ev.ConversationClosed():
-            return replace(
-                c,
-                staff=None,
-                staff_name="",
-                waiting_since=None,
-                handoff=None,
-                since_handback=seq,
-                closed_seq=seq,
-                unsupported=0,
-                failures=0,
-                answered_upto=max(c.answered_upto, c.wanted_upto),
-            )
+            return replace(_dealt_with(c, seq), closed_seq=seq)
         case ev.ConversationRated():
             return replace(c, rated=True)
         case ev.OfferMade():
@@ -265,6 +244,21 @@ def _apply(c: Conversation, event: Event) -> Conversation:
             return replace(c, offers={**c.offers, body.offer: body.taken})
         case _:
             return c
+
+
+def _dealt_with(c: Conversation, seq: int) -> Conversation:
+    """Nobody has it, and what led to a hand-over counts no more."""
+    return replace(
+        c,
+        staff=None,
+        staff_name="",
+        waiting_since=None,
+        handoff=None,
+        since_handback=seq,
+        unsupported=0,
+        failures=0,
+        answered_upto=max(c.answered_upto, c.wanted_upto),
+    )
 
 
 def _settle(

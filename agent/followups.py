@@ -9,12 +9,15 @@ from agent.slots import EMAIL
 from agent.understanding import Said
 
 _GREETING = re.compile(
-    r"^\W*(?:(?:hi|hello|hey|good (?:morning|afternoon|evening|day)|dear (?:team|sir|madam)|hallo)(?: there| team| all)?\b[\s,.!:;–-]*"
-    r"|(?:您好|你好|亲|嗨|哈喽|早上好|下午好|晚上好|请问一下|请问|问一下|想问一下|在吗)[\s,，.。!！:：~～呀啊]*)+",
+    r"^\W*(?:(?:hi|hello|hey|good (?:morning|afternoon|evening|day)|dear (?:team|sir|madam)|hallo)(?: there"
+    r"| team| all)?\b[\s,.!:;–-]*"
+    r"|(?:您好|你好|亲|嗨|哈喽|早上好|下午好|晚上好|请问一下|请问|问一下|想问一下"
+    r"|在吗)[\s,，.。!！:：~～呀啊]*)+",
     re.IGNORECASE,
 )
 _COURTESY = re.compile(
-    r"(?:[,.!\s]|\b)(?:please|pls|plz|thank you(?: (?:so|very) much)?|thanks(?: in advance| a lot)?|thx|cheers)[\s.!,]*$"
+    r"(?:[,.!\s]|\b)(?:please|pls|plz|thank you(?: (?:so|very) much)?|thanks(?: in advance| a lot)?|thx"
+    r"|cheers)[\s.!,]*$"
     r"|[,，。！!\s]*(?:谢谢(?:你|您|啦|了)?|多谢|麻烦(?:你|您)?(?:了)?|感谢)[。！!~～\s]*$",
     re.IGNORECASE,
 )
@@ -22,13 +25,16 @@ _ORDER = re.compile(
     r"(?:\b(?:for|of|in|from|with)\s+)?(?:\b(?:my )?order\s+|订单号?\s?)?\b[A-Z]{2,3}-?\d{6}\b", re.IGNORECASE
 )
 _POINTS_BACK = re.compile(
-    r"\b(?:it|its|it's|they|them|their|that|this|these|those|that one|this one|the other one|one|ones|he|she|same|there)\b"
-    r"|它|他们|她|这个|那个|这款|那款|这种|那种|这些|那些|这件|那件|这双|那双|其他(?:颜色|尺码)|同款|上面|刚才",
+    r"\b(?:it|its|it's|they|them|their|that|this|these|those|that one|this one|the other one|one|ones|he"
+    r"|she|same|there)\b"
+    r"|它|他们|她|这个|那个|这款|那款|这种|那种|这些|那些|这件|那件|这双|那双|其他(?:颜色|尺码)|同款"
+    r"|上面|刚才",
     re.IGNORECASE,
 )
 _OPENS_LIKE_ONE = re.compile(
-    r"^\W*(?:and|or|but|what about|how about|what if|also|in|for|with|why|how so|how come|since when|and if|is there|which one)\b"
-    r"|^\W*(?:那|那么|还有|如果|要是|为什么|怎么|多久|多少|哪个)|呢[?？。!！\s]*$",
+    r"^\W*(?:and|or|but|what about|how about|what if|in|for|with|why|how so|how come|since when|and if"
+    r"|is there|which one)\b"
+    r"|^\W*(?:那|那么|还有|如果|要是|为什么|哪个)|呢[?？。!！\s]*$",
     re.IGNORECASE,
 )
 _LONGEST_EN, _LONGEST_ZH = 9, 16

@@ -80,20 +80,25 @@ class Claim:
 _MARKS = re.compile(r"\s*\[\d{1,2}\]")
 _BULLET = re.compile(r"^\s*(?:[-*•#>]+\s+|\d{1,2}[.)]\s+)")
 _VERBS_DONE = (
-    "cancell?ed|refunded|processed|changed|updated|issued|arranged|created|scheduled|placed|escalated|forwarded"
-    "|transferred|notified|contacted|initiated|submitted|approved|applied|added|removed|booked|credited|reshipped"
-    "|replaced|exchanged|started|emailed|requested|registered|reset|sent|waived|reserved|extended|granted|filed"
+    "cancell?ed|refunded|processed|changed|updated|issued|arranged|created|scheduled|placed|escalated"
+    "|forwarded"
+    "|transferred|notified|contacted|initiated|submitted|approved|applied|added|removed|booked|credited"
+    "|reshipped"
+    "|replaced|exchanged|started|emailed|requested|registered|reset|sent|waived|reserved|extended|granted"
+    "|filed"
     "|completed|ordered|returned|reported|opened|upgraded|shipped|dispatched|delivered|packed"
 )
 _VERBS_DONE_ZH = (
-    "取消|退款|退货|换货|修改|更改|更新|提交|申请|安排|登记|办理|升级|转接|反馈|发送|补发|赔付|处理|退回|变更|通知|联系|创建"
+    "取消|退款|退货|换货|修改|更改|更新|提交|申请|安排|登记|办理|升级|转接|反馈|发送|补发|赔付|处理|退回"
+    "|变更|通知|联系|创建"
     "|发起|开通|延长|减免|预留|上报|寄出|发出|补偿|生成|完成|改好|备注|催促|催|转给|转交|发货|签收|送达"
 )
 _DEED = re.compile(rf"\b(?:{_VERBS_DONE})\b|{_VERBS_DONE_ZH}", re.IGNORECASE)
 _ACTION = re.compile(
     rf"\b(?:i|we)(?:['’]ve| have|['’]m|['’]re)?(?: also| just| now| already| successfully| gone ahead and)*"
     rf" (?:{_VERBS_DONE})\b"
-    rf"|(?:我们?|这边|客服|系统|小二)?(?:已经|已|刚刚?|现已)(?:成功)?(?:为|帮|给|替|向)(?:您|你|您的|你的).{{0,14}}?"
+    rf"|(?:我们?|这边|客服|系统|小二)?(?:已经|已|刚刚?|现已)(?:成功)?(?:为|帮|给|替|向)(?:您|你|您的"
+    rf"|你的).{{0,14}}?"
     rf"(?:{_VERBS_DONE_ZH})"
     rf"|(?:我们?|这边|小二)(?:已经|已|刚刚?|现已)(?:成功)?.{{0,10}}?(?:{_VERBS_DONE_ZH})"
     rf"|(?:为|帮|给|替)(?:您|你).{{0,12}}?(?:{_VERBS_DONE_ZH})(?:好了|成功|完成|了)",
@@ -102,15 +107,18 @@ _ACTION = re.compile(
 _EVENT = re.compile(
     rf"\byour\b.{{0,60}}\b(?:has|have|was|were|is now|are now)(?: now| just| already| successfully| all)*"
     rf"(?: been)? (?:{_VERBS_DONE})\b"
-    rf"|\b(?:order|refund|return|exchange|request|cancellation|address)\b.{{0,40}}\b(?:has|have)(?: now| just| already"
-    rf"| successfully)* been (?:{_VERBS_DONE})\b|\byour \w+ is (?:on its way|complete|confirmed|done|cancell?ed)\b"
+    rf"|\b(?:order|refund|return|exchange|request|cancellation|address)\b.{{0,40}}\b(?:has|have)(?: now"
+    rf"| just| already"
+    rf"| successfully)* been (?:{_VERBS_DONE})\b|\byour \w+ is (?:on its way|complete|confirmed|done"
+    rf"|cancell?ed)\b"
     rf"|(?:您|你)的.{{0,24}}?(?:已经|已|现已)被?(?:成功)?.{{0,4}}?(?:{_VERBS_DONE_ZH})"
     rf"|(?:订单|退款|地址|申请|包裹).{{0,20}}?(?:已经|已|现已)被?(?:成功)?.{{0,4}}?(?:{_VERBS_DONE_ZH})"
     rf"|^(?:已经|已)(?:成功)?(?:{_VERBS_DONE_ZH})|(?:取消|退款|修改|申请|提交|换货|退货)成功",
     re.IGNORECASE,
 )
 _PROMISE = re.compile(
-    r"\b(?:i|we)(?:['’]ll| will| shall|['’]m going to|['’]re going to| am going to| are going to| promise| guarantee)\b"
+    r"\b(?:i|we)(?:['’]ll| will| shall|['’]m going to|['’]re going to| am going to| are going to| promise"
+    r"| guarantee)\b"
     r"|\byou(?:['’]ll| will) (?:get|receive|be (?:refunded|contacted|credited|notified))\b"
     r"|(?:我们?|这边|客服|专员)(?:会|将|一定|马上|稍后|保证|承诺)|(?:您|你)(?:会|将)(?:收到|获得|得到)",
     re.IGNORECASE,
@@ -118,45 +126,62 @@ _PROMISE = re.compile(
 _TALK = re.compile(
     r"(?:hi|hello|hey|good (?:morning|afternoon|evening)|welcome|dear \w+)\b[^,.]{0,24}"
     r"|(?:many |thank you|thanks|cheers)\b.{0,90}"
-    r"|you(?:['’]re| are) (?:very |most )?welcome.{0,30}|(?:my|our) pleasure|no problem(?: at all)?|no worries"
-    r"|(?:i['’]?m|i am|we['’]?re|we are)?\s*(?:so |very |really |truly )*sorry(?: (?:about|for|to hear|that|if)\b.{0,110})?"
+    r"|you(?:['’]re| are) (?:very |most )?welcome.{0,30}|(?:my|our) pleasure|no problem(?: at all)?"
+    r"|no worries"
+    r"|(?:i['’]?m|i am|we['’]?re|we are)?\s*(?:so |very |really |truly )*sorry(?: (?:about|for|to hear|that"
+    r"|if)\b.{0,110})?"
     r"|(?:my|our|i|we) (?:sincere |deepest )*apolog\w+.{0,90}|apologies.{0,60}"
     r"|i (?:completely |fully |do )*(?:understand|see|hear you|appreciate)\b.{0,90}|that must be .{0,60}"
     r"|(?:sure|certainly|of course|absolutely|got it|great|alright|all right|okay|ok|understood|good question"
     r"|great question|no rush|one moment|just a moment)(?:,? .{0,20})?"
     r"|(?:have|enjoy) (?:a|an|your) .{0,30}|take care.{0,20}|goodbye|bye.{0,10}|happy \w+ing.{0,20}"
-    r"|(?:i|we) hope (?:this|that|it) helps.{0,20}|(?:i|we)['’]?(?:m| am|re| are) (?:happy|glad|here) to help.{0,40}"
-    r"|(?:i|we) (?:can|could|would be happy to|am happy to|['’]d be happy to) (?:also )?(?:help|assist)\b.{0,60}"
+    r"|(?:i|we) hope (?:this|that|it) helps.{0,20}|(?:i|we)['’]?(?:m| am|re| are) (?:happy|glad"
+    r"|here) to help.{0,40}"
+    r"|(?:i|we) (?:can|could|would be happy to|am happy to|['’]d be happy to) (?:also )?(?:help"
+    r"|assist)\b.{0,60}"
     r"|(?:happy|glad) to help.{0,40}|how (?:can|may) i help.{0,20}"
-    r"|(?:i|we) (?:do not|don['’]t|did not|didn['’]t|could not|couldn['’]t|cannot|can['’]t) (?:know|find|see|have enough|have"
+    r"|(?:i|we) (?:do not|don['’]t|did not|didn['’]t|could not|couldn['’]t|cannot|can['’]t) (?:know|find"
+    r"|see|have enough|have"
     r" (?:any|that|this) information|confirm|tell|answer|say)\b.{0,110}"
-    r"|(?:please )?(?:let me know|feel free|do not hesitate|don['’]t hesitate|just (?:ask|let me know|say so))\b.{0,90}"
-    r"|if you (?:have|need|want|would like) .{0,60}(?:let me know|just ask|just say|feel free|here to help|tell me).{0,30}"
-    r"|(?:please |could you |can you )?(?:tell|give|send|share|provide|confirm|enter|type)(?: me| us)?(?: with)? (?:your|the|which|what)"
+    r"|(?:please )?(?:let me know|feel free|do not hesitate|don['’]t hesitate|just (?:ask|let me know"
+    r"|say so))\b.{0,90}"
+    r"|if you (?:have|need|want|would like) .{0,60}(?:let me know|just ask|just say|feel free|here to help"
+    r"|tell me).{0,30}"
+    r"|(?:please |could you |can you )?(?:tell|give|send|share|provide|confirm|enter|type)(?: me"
+    r"| us)?(?: with)? (?:your|the|which|what)"
     r" .{0,70}|(?:here (?:is|are)|here['’]s) (?:what|the|how|some)\b.{0,50}:?"
     r"|(?:would you like|shall i|should i|do you want) .{0,80}|a person can help.{0,40}"
     r"|(?:based on|according to) .{0,60}:"
-    r"|(?:您好|你好|亲|嗨|哈喽|早上好|下午好|晚上好|欢迎).{0,14}|(?:非常|十分|多谢|谢谢|感谢).{0,36}|不(?:用)?客气.{0,8}|不用谢.{0,6}"
-    r"|.{0,6}(?:抱歉|对不起|不好意思|致歉|道歉)(?:，?(?:给您|给你|让您|让你|为您|听到|对此).{0,36})?|.{0,8}(?:深表|表示)?歉意.{0,12}"
-    r"|(?:完全|非常|十分|我)?(?:能)?理解(?:您|你).{0,30}|好的.{0,3}|没问题.{0,6}|当然.{0,4}|明白.{0,6}|收到.{0,4}|请稍等.{0,10}|稍等.{0,8}"
+    r"|(?:您好|你好|亲|嗨|哈喽|早上好|下午好|晚上好|欢迎).{0,14}|(?:非常|十分|多谢|谢谢|感谢).{0,36}"
+    r"|不(?:用)?客气.{0,8}|不用谢.{0,6}"
+    r"|.{0,6}(?:抱歉|对不起|不好意思|致歉|道歉)(?:，?(?:给您|给你|让您|让你|为您|听到|对此).{0,36})?"
+    r"|.{0,8}(?:深表|表示)?歉意.{0,12}"
+    r"|(?:完全|非常|十分|我)?(?:能)?理解(?:您|你).{0,30}|好的.{0,3}|没问题.{0,6}|当然.{0,4}|明白.{0,6}"
+    r"|收到.{0,4}|请稍等.{0,10}|稍等.{0,8}"
     r"|祝(?:您|你).{0,24}|再见.{0,6}|很高兴.{0,24}|希望.{0,12}(?:帮助|帮到).{0,10}"
-    r"|(?:如果|如|若)?(?:您|你)?(?:如果|如|若)?(?:还有|有|需要|想).{0,26}(?:告诉我|联系我|随时|请说|问我|告知|吩咐).{0,16}|随时.{0,16}"
+    r"|(?:如果|如|若)?(?:您|你)?(?:如果|如|若)?(?:还有|有|需要|想).{0,26}(?:告诉我|联系我|随时|请说|问我"
+    r"|告知|吩咐).{0,16}|随时.{0,16}"
     r"|(?:请|麻烦)(?:您|你)?(?:先)?(?:提供|告诉|告知|发|发送|输入|确认|说明)(?:我|一下|给我|我们)*.{0,40}"
     r"|(?:我|我们)(?:可以|能|很乐意|愿意)(?:帮助?|协助|为)(?:您|你).{0,24}|(?:需要|要)(?:我|不要我).{0,40}"
-    r"|(?:我|目前|暂时|资料中|在资料里).{0,8}(?:没有找到|没找到|不清楚|不确定|无法确认|查不到|没有查到|未找到|不知道|没有相关).{0,36}"
+    r"|(?:我|目前|暂时|资料中|在资料里).{0,8}(?:没有找到|没找到|不清楚|不确定|无法确认|查不到|没有查到"
+    r"|未找到|不知道|没有相关).{0,36}"
     r"|(?:以下是|下面是).{0,30}[:：]?|(?:根据|按照).{0,30}[:：]",
     re.IGNORECASE,
 )
 _LEAD = re.compile(
-    r"^(?:(?:i['’]?m |i am |we['’]?re |we are )?(?:so |very |really )*sorry(?: (?:about|for|to hear)[^,;]{0,50})?,? but "
-    r"|(?:sorry|apologies|sure|certainly|of course|yes|no|great|okay|ok|absolutely|unfortunately|good news|thanks|thank you"
+    r"^(?:(?:i['’]?m |i am |we['’]?re |we are )?(?:so |very |really )*sorry(?: (?:about|for"
+    r"|to hear)[^,;]{0,50})?,? but "
+    r"|(?:sorry|apologies|sure|certainly|of course|yes|no|great|okay|ok|absolutely|unfortunately|good news"
+    r"|thanks|thank you"
     r"|hi|hello)[,!:;—-]+\s*"
-    r"|(?:unfortunately|sure|yes|no),? |(?:非常|很|十分)?(?:抱歉|不好意思|对不起|遗憾)[，,：:！! ]*|(?:您好|你好|亲亲?|好的|是的|当然|可以的|不是的|没问题)"
+    r"|(?:unfortunately|sure|yes|no),? |(?:非常|很|十分)?(?:抱歉|不好意思|对不起|遗憾)[，,：:！! ]*|(?:您好"
+    r"|你好|亲亲?|好的|是的|当然|可以的|不是的|没问题)"
     r"[，,：:！! ]+)",
     re.IGNORECASE,
 )
 _BARE = re.compile(
-    r"(?:yes|yep|no|nope|right|correct|true|false|可以|可以的|不可以|不行|不能|能|是|是的|不是|对|对的|会|不会|有|有的|没有|行)\W*",
+    r"(?:yes|yep|no|nope|right|correct|true|false|可以|可以的|不可以|不行|不能|能|是|是的|不是|对|对的|会"
+    r"|不会|有|有的|没有|行)\W*",
     re.IGNORECASE,
 )
 _QUESTION = re.compile(r"[?？]\W*\Z|[吗呢么]\W*\Z")
@@ -200,12 +225,17 @@ _UNIVERSAL = re.compile(
 _ANTONYMS: tuple[tuple[re.Pattern[str], ...], ...] = tuple(
     tuple(re.compile(member, re.IGNORECASE) for member in group)
     for group in (
-        (r"(?<!un)\bopened\b|(?<![未没])(?:已)?(?:拆封|开封|打开|拆开)", r"\bunopened\b|\bsealed\b|\bseal intact\b|封[盖签条]完好|[未没](?:有)?(?:拆封|开封|打开|拆开)"),
+        (r"(?<!un)\bopened\b|(?<![未没])(?:已)?(?:拆封|开封"
+         r"|打开|拆开)", r"\bunopened\b|\bsealed\b|\bseal intact\b|封[盖签条]完好|[未没](?:有)?(?:拆封|开封"
+                     r"|打开|拆开)"),
         (r"\bworn\b|穿过", r"\bunworn\b|未穿|没穿"),
         (r"\bused\b(?! to)|(?<!未)(?<!没)使用过|用过的", r"\bunused\b|\bnew\b|未使用|没用过|全新"),
-        (r"\bbefore\b|\buntil\b|\bprior to\b|之前|(?<=[货装款用达收包])前", r"\bafter\b|\bonce\b|之后|(?<=[货装款用达收])后"),
-        (r"\b(?:order date|date of (?:the )?(?:order|purchase)|day of the order|after purchase|of purchase)\b|(?:下单|购买)(?:之日|日期|当天)",
-         r"\b(?:of|from|after|since) (?:the )?(?:delivery|receipt|arrival)\b|\bday of delivery\b|(?:签收|收货|到货)(?:之日|日期|当天|后)"),
+        (r"\bbefore\b|\buntil\b|\bprior to\b|之前"
+         r"|(?<=[货装款用达收包])前", r"\bafter\b|\bonce\b|之后|(?<=[货装款用达收])后"),
+        (r"\b(?:order date|date of (?:the )?(?:order|purchase)|day of the order|after purchase"
+         r"|of purchase)\b|(?:下单|购买)(?:之日|日期|当天)",
+         r"\b(?:of|from|after|since) (?:the )?(?:delivery|receipt|arrival)\b|\bday of delivery\b|(?:签收"
+         r"|收货|到货)(?:之日|日期|当天|后)"),
         (r"\bindoors?\b|室内|帐内|帐篷内", r"\boutdoors?\b|室外|户外"),
         (r"\bin stock\b|有货|现货", r"\bout of stock\b|\bsold out\b|缺货|无货|售罄"),
         (r"\bdomestic|国内|境内", r"\binternational|\boverseas\b|国际|海外|境外"),
@@ -214,13 +244,15 @@ _ANTONYMS: tuple[tuple[re.Pattern[str], ...], ...] = tuple(
         (r"\bstandard\b|标准", r"\bexpress\b|加急|特快|快速配送"),
         (r"\bhot\b|热水|高温", r"\bcold\b|\bcool\b|冷水|低温|凉水"),
         (r"\bcheaper\b|\blower\b|更便宜|更低", r"\bmore expensive\b|\bhigher\b|更贵|更高"),
-        (r"\bwhen (?:you )?plac|\bat checkout\b|下单时", r"\bwhen .{0,24}(?:ship|leave|dispatch)|(?:发货|离开仓库|出库)时"),
+        (r"\bwhen (?:you )?plac"
+         r"|\bat checkout\b|下单时", r"\bwhen .{0,24}(?:ship|leave|dispatch)|(?:发货|离开仓库|出库)时"),
         (r"\blarger\b|\bbigger\b|大一[号码]", r"\bsmaller\b|小一[号码]"),
         (r"\bmore\b|\blonger\b|更多|更长", r"\bless\b|\bshorter\b|\bfewer\b|更少|更短"),
         (r"\bfull-price|原价", r"\bsale items?\b|\bfinal[- ]sale\b|特价|清仓"),
         (r"\bdownhill\b|下坡", r"\buphill\b|上坡"),
         (r"\bmen's\b|男款|男士", r"\bwomen's\b|女款|女士"),
-        (r"\bcustomer pays\b|\byou pay\b|(?:由)?(?:您|你|买家|顾客)(?:自行)?(?:承担|支付|负担)", r"\bwe pay\b|\bwe cover\b|(?:由)?(?:我们|本店|卖家|商家)(?:承担|支付|负担)"),
+        (r"\bcustomer pays\b|\byou pay\b|(?:由)?(?:您|你|买家|顾客)(?:自行)?(?:承担"
+         r"|支付|负担)", r"\bwe pay\b|\bwe cover\b|(?:由)?(?:我们|本店|卖家|商家)(?:承担|支付|负担)"),
         (r"\bopen\b(?! air)|营业", r"\bclosed\b|休息|不营业"),
         (r"\bincreas|上涨|增加", r"\bdecreas|\breduc|下降|减少"),
         (r"\bin transit\b|运输中", r"\bdelivered\b|已签收|已送达", r"\bcancell?ed\b|已取消"),
@@ -229,7 +261,8 @@ _ANTONYMS: tuple[tuple[re.Pattern[str], ...], ...] = tuple(
 )  # fmt: skip
 # "Arbor 3": a name with its number, unless the number has a unit of its own.
 _MODEL = re.compile(
-    r"(?<![\w'’])([A-Z][A-Za-z]+) (\d{1,4}(?:\.\d+)?)(?![\d,:]|\.\d|\s?-|\s+[a-z]+s\b|\s?[%°€$天个件年月日元欧公克米])"
+    r"(?<![\w'’])([A-Z][A-Za-z]+) (\d{1,4}(?:\.\d+)?)(?![\d,:]|\.\d|\s?-|\s+[a-z]+s\b"
+    r"|\s?[%°€$天个件年月日元欧公克米])"
 )
 _WITHOUT = re.compile(r"\bwithout (?:the |a |an |any |its |your |original )*(\w+)", re.IGNORECASE)
 _IMPLIED: Mapping[str, tuple[str, ...]] = {
@@ -247,8 +280,10 @@ _NOT_A_NAME = wording.words(
 _WEEKDAY_ZH = {"一": "1", "二": "2", "三": "3", "四": "4", "五": "5", "六": "6", "日": "7", "天": "7"}
 _NAMES_ZH = re.compile(
     "顺丰|中通|圆通|申通|韵达|极兔|京东|菜鸟|邮政|支付宝|微信|银联|花呗|淘宝|天猫|拼多多|抖音|快手"
-    "|中国|香港|澳门|台湾|德国|法国|英国|美国|日本|韩国|西班牙|意大利|荷兰|瑞士|奥地利|挪威|加拿大|澳大利亚|欧盟|欧洲|亚洲"
-    "|北京|上海|广州|深圳|杭州|成都|柏林|巴黎|伦敦|尼龙|涤纶|聚酯|羽绒|棉|羊毛|铝合金|铝|钛|碳纤维|不锈钢|钢|皮革|橡胶"
+    "|中国|香港|澳门|台湾|德国|法国|英国|美国|日本|韩国|西班牙|意大利|荷兰|瑞士|奥地利|挪威|加拿大|澳大利亚"
+    "|欧盟|欧洲|亚洲"
+    "|北京|上海|广州|深圳|杭州|成都|柏林|巴黎|伦敦|尼龙|涤纶|聚酯|羽绒|棉|羊毛|铝合金|铝|钛|碳纤维|不锈钢"
+    "|钢|皮革|橡胶"
     "|红色|蓝色|绿色|黑色|白色|黄色|灰色|橙色|紫色|粉色|棕色|周[一二三四五六日天]|星期[一二三四五六日天]"
 )
 """Names a Chinese sentence does not mark by itself: carriers, payments, places, stuffs, colours."""
@@ -276,7 +311,8 @@ def _kind(sentence: str) -> Kind:
 
 _SEGMENT = re.compile(r"[;；。]|\bwhile\b|\bwhereas\b|而(?!且)", re.IGNORECASE)
 _CLAUSE = re.compile(
-    r"[;；，。()（）]|,(?!\d{3})| [-–—] |\b(?:but|however|although|whereas|while)\b|(?=\b(?:unless|except|because|since)\b)|(?=[:：] )"
+    r"[;；，。()（）]|,(?!\d{3})| [-–—] |\b(?:but|however|although|whereas|while)\b|(?=\b(?:unless|except"
+    r"|because|since)\b)|(?=[:：] )"
     r"|\band\b(?=\s+(?:(?:do|does|is|are|will|should|must|can)\s+)?(?:not|never|cannot)\b)"
     r"|\band\b(?=\s+(?:do|does|is|are|wo|ca|should)n['’]t\b)|但是?|然而|不过|(?=除非|除了)|而(?!且)",
     re.IGNORECASE,
@@ -284,9 +320,13 @@ _CLAUSE = re.compile(
 _HAN = re.compile("[\u4e00-\u9fff]")
 # Auxiliaries and the verbs of a shop: enough to tell a statement from an item of a list.
 _VERBAL = re.compile(
-    r"\b(?:is|are|was|were|be|can|could|may|might|must|will|would|should|has|have|had|do|does|did|comes?|takes?|costs?"
-    r"|ships?|arrives?|starts?|ends?|leaves?|weighs?|packs|needs?|applies|apply|covers|runs?|boils|lasts?|works?|gets?"
-    r"|produces?|includes?|charges|gives?|holds?|fits?|folds?|keeps?|stays?|makes?|means?|goes|opens?|closes?|stops?|counts?|belongs?|breathes?|contains?|measures?|sits?|tilts?|reaches|supports?|offers?|accepts?|delivers?|refunds?|deducts?|pays?|sends?|returns|uses?|wash|dry|clean|let"
+    r"\b(?:is|are|was|were|be|can|could|may|might|must|will|would|should|has|have|had|do|does|did|comes?"
+    r"|takes?|costs?"
+    r"|ships?|arrives?|starts?|ends?|leaves?|weighs?|packs|needs?|applies|apply|covers|runs?|boils|lasts?"
+    r"|works?|gets?"
+    r"|produces?|includes?|charges|gives?|holds?|fits?|folds?|keeps?|stays?|makes?|means?|goes|opens?"
+    r"|closes?|stops?|counts?|belongs?|breathes?|contains?|measures?|sits?|tilts?|reaches|supports?|offers?"
+    r"|accepts?|delivers?|refunds?|deducts?|pays?|sends?|returns|uses?|wash|dry|clean|let"
     r"|choose|keep|write|reply|answers?|contact|(?:you|we|they|it) \w+)\b",
     re.IGNORECASE,
 )
@@ -744,7 +784,9 @@ class SourceSet:
         # What names a product is supported by that product's sources, not by one that mentions it.
         about = [p for p in sources if any(_stated(name, p.source.title.lower()) for name in query.names)]
         sources = about or sources
-        if not query.words and not any((query.figures.quantities, query.figures.dates, query.figures.codes, query.names)):
+        if not query.words and not any(
+            (query.figures.quantities, query.figures.dates, query.figures.codes, query.names)
+        ):
             return _Verdict("no_content", 0.0)
         verdicts = [verdict for prepared in sources for verdict in _judge(query, prepared)]
         if not verdicts:

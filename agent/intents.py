@@ -39,8 +39,10 @@ _CLAUSE = re.compile(
     re.IGNORECASE,
 )
 CLAUSE_CERTAINTY = 0.5
-"""From here a clause's intent joins the message's; chosen by eye on two-wish messages."""
-_ACTS_ON_ITS_OWN = ("greeting", "thanks", "goodbye", "unclear", "off_topic")
+RULED_OUT = 0.01
+"""From the first a clause's intent joins the message's, unless the whole message gives it less
+than the second. Both chosen by eye on two-wish messages."""
+_ADDS_NOTHING = ("greeting", "thanks", "goodbye", "unclear", "off_topic")
 """Intents that a clause beside another one does not add to a message."""
 
 
@@ -188,16 +190,17 @@ def merge(
 ) -> list[tuple[Intent, float]]:
     """One list of intents for a message from its own probabilities and those of its clauses.
 
-    A clause adds its best intent when it is fairly sure and it is not mere courtesy. The
-    message's own best one stays unless it is unsure and the clauses are not.
+    A clause adds its best intent when it is fairly sure, it is not mere courtesy, and the
+    message as a whole does not rule it out. The message's own best stays unless it is courtesy
+    or unsure beside what the clauses say. At most four, strongest first.
     """
     found: dict[Intent, float] = {}
     for probabilities in parts:
         intent = max(probabilities, key=lambda name: probabilities[name])
-        if intent not in _ACTS_ON_ITS_OWN and probabilities[intent] >= CLAUSE_CERTAINTY:
+        sure = probabilities[intent] >= CLAUSE_CERTAINTY and whole.get(intent, 0.0) >= RULED_OUT
+        if intent not in _ADDS_NOTHING and sure:
             found[intent] = max(found.get(intent, 0.0), probabilities[intent])
     best = max(whole, key=lambda name: whole[name])
-    if best not in found and not (found and (best in _ACTS_ON_ITS_OWN or whole[best] < CLAUSE_CERTAINTY)):
-        found[best] = whole[best]
-    ranked = sorted(found.items(), key=lambda item: (-max(item[1], whole.get(item[0], 0.0)), item[0]))
-    return ranked[:4]
+    if not found or (best not in _ADDS_NOTHING and whole[best] >= CLAUSE_CERTAINTY):
+        found.setdefault(best, whole[best])
+    return sorted(found.items(), key=lambda item: (-max(item[1], whole.get(item[0], 0.0)), item[0]))[:4]

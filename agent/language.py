@@ -12,7 +12,8 @@ _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]")
 _LATIN = re.compile(r"[A-Za-z]{2,}(?:['’][A-Za-z]+)?|\b[IiAa]\b")
 # Say nothing about the language: addresses, order numbers, SKUs, sizes.
 _NEUTRAL = re.compile(
-    r"\S+@\S+|https?://\S+|\b[A-Za-z]+-?\d[\w-]*\b|\b(?:X{0,3}[SL]|M)\b|\b(?:ok(?:ay)?|hello|hi|bye|no|yes)\b",
+    r"\S+@\S+|https?://\S+|\b[A-Za-z]+-?\d[\w-]*\b|\b(?:X{0,3}[SL]|M)\b|\b(?:ok(?:ay)?|hello|hi|bye|no"
+    r"|yes)\b",
     re.IGNORECASE,
 )
 _HAN_PER_WORD = 1.5

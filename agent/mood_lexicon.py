@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -151,7 +152,8 @@ def _negated(text: str, start: int, lexicon: _Lexicon, language: Language) -> bo
 
 
 _IF = re.compile(
-    r"\b(?:if|what happens|what if|in case|when|whether|does|do|can|could|would|is|are|cover|covers|covered)\b|如果|要是|万一|假如|的话|怎么办|保修|包括|会不会|能不能|是否",
+    r"\b(?:if|what happens|what if|in case|when|whether|does|do|can|could|would|is|are|cover|covers"
+    r"|covered)\b|如果|要是|万一|假如|的话|怎么办|保修|包括|会不会|能不能|是否",
     re.IGNORECASE,
 )
 _QUESTION = re.compile(r"[?？]|(?:吗|呢|么|多少|怎么|什么|几天|多久|哪)", re.IGNORECASE)
@@ -160,10 +162,15 @@ _QUESTION_EN = re.compile(
 )
 _AGAIN = re.compile(r"\b(?:again|another|yet|now|also)\b|又|再次|也没|现在", re.IGNORECASE)
 _TIMES = re.compile(
-    r"\b(?:second|third|fourth|fifth|sixth|tenth|2nd|3rd|4th|5th|\d+th|umpteenth|hundredth) (?:time|message|mail|email|complaint)\b"
-    r"|\b(?:[3-9]|three|four|five|ten) times\b|\b(?:already|told you|asked|said|wrote|explained)\b.{0,20}\b(?:twice|three times|before|already)\b"
-    r"|\b(?:already|just) (?:asked|told|said|wrote|explained)|\bi (?:asked|told you) already\b|\bhow many times\b|\b(?:i|as i) said\b|\bkeep (?:asking|saying|repeating|giving|sending|telling)\b|\bover and over\b"
-    r"|第[二三四五六七八九十\d几N]次|[三四五六七八九十好几]+[次遍]了|说了(?:多少|几|好几)遍|要我说几遍|问过了|说过了|我说了|已经(?:说|问|讲)过|重复了|一直重复|反复",
+    r"\b(?:second|third|fourth|fifth|sixth|tenth|2nd|3rd|4th|5th|\d+th|umpteenth|hundredth) (?:time|message"
+    r"|mail|email|complaint)\b"
+    r"|\b(?:[3-9]|three|four|five|ten) times\b|\b(?:already|told you|asked|said|wrote"
+    r"|explained)\b.{0,20}\b(?:twice|three times|before|already)\b"
+    r"|\b(?:already|just) (?:asked|told|said|wrote|explained)|\bi (?:asked|told you) already\b"
+    r"|\bhow many times\b|\b(?:i|as i) said\b|\bkeep (?:asking|saying|repeating|giving|sending|telling)\b"
+    r"|\bover and over\b"
+    r"|第[二三四五六七八九十\d几N]次|[三四五六七八九十好几]+[次遍]了|说了(?:多少|几|好几)遍|要我说几遍"
+    r"|问过了|说过了|我说了|已经(?:说|问|讲)过|重复了|一直重复|反复",
     re.IGNORECASE,
 )
 _BUT = re.compile(r"\b(?:but|however|except|although|though)\b|但是?|可是|不过|只是|然而", re.IGNORECASE)
@@ -310,9 +317,7 @@ _ACRONYMS = frozenset(
 def _tokens(text: str) -> frozenset[str]:
     words = re.findall(r"[a-z']+", text.lower())
     han = re.findall("[\u4e00-\u9fff]", text)
-    return frozenset(w for w in words if len(w) > 2) | frozenset(
-        a + b for a, b in zip(han, han[1:], strict=False)
-    )
+    return frozenset(w for w in words if len(w) > 2) | frozenset(a + b for a, b in pairwise(han))
 
 
 def _repetition(
@@ -368,7 +373,6 @@ class LexiconMood:
         """Score ``text``. Empty text is neutral."""
         if not text.strip():
             return Mood(MoodScores(negative=0.0, neutral=1.0, positive=0.0), ())
-        # A message may mix the languages; the other lexicon gets a say where its script appears.
         reading = read(text, language, earlier)
         return Mood(probabilities(reading.values, weights()), _reasons(reading, language))
 

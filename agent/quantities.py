@@ -130,7 +130,12 @@ for _kind, _factor, _spellings in (
     ("time", "1", "times|次"),
     ("tenth of the price", "1", "折"),
     ("star", "1", "stars|star|星"),
-    ("", "1", "items|item|pieces|piece|pcs|件|个|条|顶|位|张|根|层|款|种|只|把|本|套|盒|瓶|罐|支|袋|箱|卷|片|枚|副|台|份|名|家|组|节|项|档|道"),
+    (
+        "",
+        "1",
+        "items|item|pieces|piece|pcs|件|个|条|顶|位|张|根|层|款|种|只|把|本|套|盒|瓶|罐|支|袋|箱|卷"
+        "|片|枚|副|台|份|名|家|组|节|项|档|道",
+    ),
 ):
     for _spelling in _spellings.split("|"):
         _UNITS[_spelling] = (_kind, Decimal(_factor))
@@ -143,7 +148,13 @@ _UNIT = (
 )
 _DIGITS = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
 _WORD_NUMBER = (
-    "(?:(?:" + "|".join(_SMALL[1:13]) + ") (?:hundred|thousand)|(?:" + "|".join(_TENS) + ")(?:[- ](?:" + "|".join(_SMALL[1:10]) + "))?|a hundred|one hundred|"
+    "(?:(?:"
+    + "|".join(_SMALL[1:13])
+    + ") (?:hundred|thousand)|(?:"
+    + "|".join(_TENS)
+    + ")(?:[- ](?:"
+    + "|".join(_SMALL[1:10])
+    + "))?|a hundred|one hundred|"
     "(?:" + "|".join(sorted(_SMALL, key=len, reverse=True)) + "))(?![A-Za-z])"
 )
 _HAN_NUMBER = "[零〇一二两三四五六七八九十百千半]+"
@@ -152,12 +163,15 @@ _CURRENCY = r"(?:us\$|eur|usd|gbp|cny|rmb|€|\$|£|¥)"
 _TO = r"\s*(?:-|–|—|−|~|～|to|and|bis|至|到|或者|或|or)\s*"
 # A Han character may stand right before a figure, so `\w` will not do as its border.
 _QUANTITY = re.compile(
-    rf"(?<![A-Za-z0-9_.])(?P<before>{_CURRENCY}\)?\s?:?\s*)?(?P<minus>(?<![A-Za-z0-9_)\u4e00-\u9fff])[-−–]|零下)?(?P<low>{_NUMBER})(?:[\s-]{{0,2}}(?P<unit1>{_UNIT}))?"
-    rf"(?:(?P<to>{_TO})(?P<before2>{_CURRENCY}\s?)?(?P<minus2>[-−–]|零下)?(?P<high>{_NUMBER})(?:[\s-]{{0,2}}(?P<unit2>{_UNIT}))?)?",
+    rf"(?<![A-Za-z0-9_.])(?P<before>{_CURRENCY}\)?\s?:?\s*)?(?P<minus>(?<![A-Za-z0-9_)\u4e00-\u9fff])[-−–]"
+    rf"|零下)?(?P<low>{_NUMBER})(?:[\s-]{{0,2}}(?P<unit1>{_UNIT}))?"
+    rf"(?:(?P<to>{_TO})(?P<before2>{_CURRENCY}\s?)?(?P<minus2>[-−–]"
+    rf"|零下)?(?P<high>{_NUMBER})(?:[\s-]{{0,2}}(?P<unit2>{_UNIT}))?)?",
     re.IGNORECASE,
 )
 _ARTICLE = re.compile(
-    r"\b(?:within|for|after|in|takes|under|over)\s+(an?)\s+(?=(?:business |working )?(?:year|month|week|day|hour|minute)\b)",
+    r"\b(?:within|for|after|in|takes|under|over)\s+(an?)\s+(?=(?:business |working )?(?:year|month|week|day"
+    r"|hour|minute)\b)",
     re.IGNORECASE,
 )
 _PERCENT_HAN = re.compile(rf"百分之(?P<value>{_DIGITS}|[零一二三四五六七八九十百]+)")
@@ -204,7 +218,8 @@ _CODE = re.compile(r"(?<![A-Za-z0-9])(?=[A-Za-z-]*\d)[A-Za-z]+[A-Za-z0-9]*(?:-[A
 _LONG = re.compile(r"(?<![\d.,])\d{6,}(?![\d.,]\d)")
 
 _MIN_BEFORE = re.compile(
-    r"(?:at least|from|over|above|more than|minimum(?: of)?|min\.?|exceed(?:s|ing)?|no less than|not less than"
+    r"(?:at least|from|over|above|more than|minimum(?: of)?|min\.?|exceed(?:s|ing)?|no less than"
+    r"|not less than"
     r"|starting at|starts at|至少|不少于|不低于|最少|超过|高于|满|起码)\s*(?:the\s)?(?:人民币)?\s*\Z",
     re.IGNORECASE,
 )

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 
 _ABBREVIATIONS = frozenset(
-    ("e.g", "i.e", "etc", "vs", "approx", "ca", "cf", "incl", "excl", "max", "min", "mr", "mrs", "ms", "dr")
-    + ("prof", "st", "co", "ltd", "inc", "fig", "tel", "nr", "est", "dept")
+    {"e.g", "i.e", "etc", "vs", "approx", "ca", "cf", "incl", "excl", "max", "min", "mr", "mrs", "ms", "dr"}
+    | {"prof", "st", "co", "ltd", "inc", "fig", "tel", "nr", "est", "dept"}
 )
 # Ends a sentence only when what follows looks like a new one.
 _EITHER_WAY = frozenset({"etc", "a.m", "p.m", "co", "ltd", "inc", "u.s", "u.k", "e.u"})

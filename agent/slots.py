@@ -16,7 +16,8 @@ EMAIL = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
 _DASHES = dict.fromkeys(map(ord, "‐‑‒–—―−－_"), "-")
 _SIX = re.compile(r"(?<![\w.,+/-])\d{6}(?![\w/-]|[.,]\d)", re.ASCII)
 _NOT_ORDER_BEFORE = re.compile(
-    r"(?:zip|post(?:al)?\s?code|postcode|plz|邮编|邮政编码|电话|手机|尾号|coupon|promo|discount|voucher|优惠码|€|\$|£|¥)"
+    r"(?:zip|post(?:al)?\s?code|postcode|plz|邮编|邮政编码|电话|手机|尾号|coupon|promo|discount|voucher"
+    r"|优惠码|€|\$|£|¥)"
     r"[\s\w]{0,12}[:：#]?\s*\Z",
     re.IGNORECASE,
 )
@@ -100,13 +101,14 @@ _LINE = re.compile(
     re.IGNORECASE,
 )
 _ALL = re.compile(
-    r"\b(?:everything|all (?:of (?:it|them)|items|the items)|both(?: of them| items)?|the whole order|entire order)\b"
+    r"\b(?:everything|all (?:of (?:it|them)|items|the items)|both(?: of them| items)?|the whole order"
+    r"|entire order)\b"
     r"|整单|全部|全都|都要退|都退|都换|两(?:件|双|个)都|所有(?:的)?商品",
     re.IGNORECASE,
 )
 _QUANTITY = re.compile(
     r"\b(\d{1,2}|one|two|three|four|five)\s+(?:of (?:them|these|those)|pieces?|pairs?|items?|pcs)\b"
-    r"|(\d{1,2}|[二两三四五])\s?个(?!月|工作|小时)|(\d{1,2}|[一二两三四五])\s?(?:件|双|条|顶|只)",
+    r"|(?<!第)(\d{1,2}|[二两三四五])\s?个(?!月|工作|小时)|(?<!第)(\d{1,2}|[一二两三四五])\s?(?:件|双|条|顶|只)",
     re.IGNORECASE,
 )
 _NUMBERS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5} | {
@@ -123,30 +125,39 @@ _REASONS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ),
         (
             "damaged",
-            r"\b(?:arrived|came|was|is|are|were) (?:\w+ )?(?:torn|damaged|broken|ripped|cracked|dented|scratched|crushed)\b"
-            r"|\b(?:torn|ripped|cracked|dented|has a (?:hole|tear|crack))\b|破(?:了|的|损|洞)|裂(?:了|开)|压(?:扁|坏)|划痕|撕(?:破|裂)|有个?洞",
+            r"\b(?:arrived|came|was|is|are|were) (?:\w+ )?(?:torn|damaged|broken|ripped|cracked|dented"
+            r"|scratched|crushed)\b"
+            r"|\b(?:torn|ripped|cracked|dented|has a (?:hole|tear|crack))\b|破(?:了|的|损|洞)|裂(?:了|开)"
+            r"|压(?:扁|坏)|划痕|撕(?:破|裂)|有个?洞",
         ),
         (
             "faulty",
-            r"\b(?:faulty|defective|doesn'?t work|does not work|not working|stopped working|malfunction\w*|leaks?|leaking|broke|broken)\b"
+            r"\b(?:faulty|defective|doesn'?t work|does not work|not working|stopped working|malfunction\w*"
+            r"|leaks?|leaking|broke|broken)\b"
             r"|坏(?:了|的)|故障|不能用|用不了|漏(?:水|气|油)|打不着|开线|有问题|质量问题|失灵|不亮",
         ),
         ("too_small", r"\btoo (?:small|tight|short|narrow)\b|太(?:小|紧|短|窄)|偏小|小了|穿不下"),
         ("too_large", r"\btoo (?:big|large|loose|long|wide)\b|太(?:大|松|长|宽|肥)|偏大|大了"),
-        ("not_as_described", r"\bnot as (?:described|pictured|shown)\b|\blooks? different\b|\bdifferent from the (?:photo|picture)|与描述不符|和(?:图片|描述).{0,4}不(?:一样|符)|有色差"),
+        ("not_as_described", r"\bnot as (?:described|pictured|shown)\b|\blooks? different\b"
+                             r"|\bdifferent from the (?:photo|picture)|与描述不符|和(?:图片"
+                             r"|描述).{0,4}不(?:一样|符)|有色差"),
         ("late", r"\btoo late\b|\btakes? too long\b|\barrived late\b|太慢|来不及|太晚|等太久"),
         ("cheaper", r"\bcheaper\b|更便宜|便宜了"),
-        ("by_mistake", r"\b(?:by (?:mistake|accident)|accidentally|ordered twice|wrong one)\b|下错|拍错|买错|买重|重复下单|选错|点错"),
-        ("not_needed", r"\b(?:no longer need|don'?t need|do not need|changed? my mind|don'?t (?:like|want))\b|不需要|用不上|不想要|不喜欢|改主意|不要了"),
+        ("by_mistake", r"\b(?:by (?:mistake|accident)|accidentally|ordered twice|wrong one)\b|下错|拍错"
+                       r"|买错|买重|重复下单|选错|点错"),
+        ("not_needed", r"\b(?:no longer need|don'?t need|do not need|changed? my mind|don'?t (?:like"
+                       r"|want))\b|不需要|用不上|不想要|不喜欢|改主意|不要了"),
     )
 )  # fmt: skip
 _BECAUSE = re.compile(
-    r"\b(?:because|since|as it|as the|cause|bc)\b\s+(?P<en>[^.!?\n;]{3,120})|(?:因为|由于)(?P<zh>[^。！？\n；，,]{2,60})",
+    r"\b(?:because|since|as it|as the|cause|bc)\b\s+(?P<en>[^.!?\n;]{3,120})|(?:因为"
+    r"|由于)(?P<zh>[^。！？\n；，,]{2,60})",
     re.IGNORECASE,
 )
 
 _COLOURS = (
-    "black|white|grey|gray|red|blue|green|yellow|orange|brown|purple|pink|beige|sand|olive|navy|teal|khaki|moss|rust"
+    "black|white|grey|gray|red|blue|green|yellow|orange|brown|purple|pink|beige|sand|olive|navy|teal|khaki"
+    "|moss|rust"
     "|charcoal|graphite|burgundy|turquoise"
 )
 _COLOUR_ZH = "深灰|浅灰|苔绿|墨绿|藏青|卡其|军绿|天蓝|宝蓝|酒红|橄榄|沙|黑|白|灰|红|蓝|绿|黄|橙|棕|紫|粉|米"
@@ -155,22 +166,28 @@ _SIZE = (
 )
 _VARIANT = re.compile(
     rf"(?P<colour>\b(?:{_COLOURS})\b)|(?P<colour_zh>(?:{_COLOUR_ZH})(?=色|的|款|[，。\s]|$))"
-    rf"|(?:\bsize\s+|尺码\s?)(?P<size>{_SIZE})\b|(?<![A-Za-z0-9'’])(?P<size2>XXXL|XXL|XXS|XS|XL|2XL|3XL|(?-i:[SML])|(?:3[4-9]|4[0-9])(?:\.5)?)(?![A-Za-z0-9'’]|\s?%)"
+    rf"|(?:\bsize\s+|尺码\s?)(?P<size>{_SIZE})\b|(?<![A-Za-z0-9'’])(?P<size2>XXXL|XXL|XXS|XS|XL|2XL|3XL"
+    rf"|(?-i:[SML])|(?:3[4-9]|4[0-9])(?:\.5)?)(?![A-Za-z0-9'’]|\s?%)"
     rf"|(?P<length>加长|常规款|短款|长款)",
     re.IGNORECASE,
 )
 _WANTED = re.compile(
-    r"\b(?:for|to|into|want|need|get|have|instead)\b(?:\s+(?:a|an|the|it|one|them|in|size|pair|of))*\s*$|(?:换成?|改成?|要|换个|换大|换小|成)\s*$",
+    r"\b(?:for|to|into|want|need|get|have|instead)\b(?:\s+(?:a|an|the|it|one|them|in|size|pair|of))*\s*$"
+    r"|(?:换成?|改成?|要|换个|换大|换小|成)\s*$",
     re.IGNORECASE,
 )
 _UNWANTED = re.compile(
-    r"(?:\binstead of|\bnot(?: the)?|\bgot (?:the|a)|\bfrom(?: the)?|不要|不是|原来是?|把)(?: size)?\s*(?:a |the )?$",
+    r"(?:\binstead of|\bnot(?: the)?|\bgot (?:the|a)|\bfrom(?: the)?|不要|不是|原来是?"
+    r"|把)(?: size)?\s*(?:a |the )?$",
     re.IGNORECASE,
 )
 
 _OBJECT = re.compile(
-    r"\b(?:return|returning|exchange|swap|replace|cancel|send back|send|give back|refund(?: for)?|about|is|does|did|has|for|with|of|wash|where is"
-    r"|where are|are|do)\s+(?:the|my|this|these|that|those|our)\s+(?P<en>(?:[a-z-]+\s+){0,3}?[a-z-]{3,})(?=\s+(?:back|from|for|i|that|which|to|in|because|since|as|is|are|was|and|please|come|have|has|still|waterproof|with|run|fit|bought)\b|[.,!?;]|$)",
+    r"\b(?:return|returning|exchange|swap|replace|cancel|send back|send|give back|refund(?: for)?|about|is"
+    r"|does|did|has|for|with|of|wash|where is"
+    r"|where are|are|do)\s+(?:the|my|this|these|that|those"
+    r"|our)\s+(?P<en>(?:[a-z-]+\s+){0,3}?[a-z-]{3,})(?=\s+(?:back|from|for|i|that|which|to|in|because|since"
+    r"|as|is|are|was|and|please|come|have|has|still|waterproof|with|run|fit|bought)\b|[.,!?;]|$)",
     re.IGNORECASE,
 )
 _THINGS = [
@@ -228,8 +245,10 @@ _THINGS = [
 ]
 _THING = re.compile(r"\b(" + "|".join(sorted(set(_THINGS), key=len, reverse=True)) + r")s?\b", re.IGNORECASE)
 _THING_ZH = re.compile(
-    "帐篷|天幕|冲锋衣|雨衣|外套|夹克|羽绒服|抓绒|背包|睡袋|防潮垫|垫子|炉头|炉子|气炉|气罐|营地灯|露营灯|头灯|手电|水壶|水瓶|滤水器|裤子|长裤"
-    "|徒步鞋|登山鞋|靴子|鞋子|凉鞋|袜子|手套|帽子|登山杖|充电宝|毛巾|急救包|吊床|枕头|锅具|锅|杯子|地布|衬衫|T恤|马甲|燃料瓶|指南针"
+    "帐篷|天幕|冲锋衣|雨衣|外套|夹克|羽绒服|抓绒|背包|睡袋|防潮垫|垫子|炉头|炉子|气炉|气罐|营地灯|露营灯"
+    "|头灯|手电|水壶|水瓶|滤水器|裤子|长裤"
+    "|徒步鞋|登山鞋|靴子|鞋子|凉鞋|袜子|手套|帽子|登山杖|充电宝|毛巾|急救包|吊床|枕头|锅具|锅|杯子|地布"
+    "|衬衫|T恤|马甲|燃料瓶|指南针"
 )
 
 
@@ -241,7 +260,7 @@ def details(text: str, names: Sequence[Sequence[str]] = (), last_assistant: str 
     elif (match := _LINE.search(text)) is not None:
         raw = (match[1] or match[2] or match[3]).lower()
         found["line"] = str(_ORDINALS.get(raw) or int(raw))
-    elif re.fullmatch(r"\W*\d{1,2}\W*", text) and last_assistant:
+    elif re.fullmatch(r"\W*(?:1?\d|20)\W*", text) and last_assistant:
         found["line"] = str(int(re.sub(r"\D", "", text)))
     if (match := _QUANTITY.search(text)) is not None:
         raw = (match[1] or match[2] or match[3]).lower()
@@ -254,7 +273,7 @@ def details(text: str, names: Sequence[Sequence[str]] = (), last_assistant: str 
     # A quick reply repeats words of the list it answers.
     words = text.strip(" .。!！")
     if 2 <= len(words) <= 80 and last_assistant and words.lower() in last_assistant.lower():
-        found.setdefault("product", words)
+        found["product"] = words
         found.setdefault("variant", words)
     return found
 
@@ -347,9 +366,11 @@ _COUNTRIES = {
     "中国": "中国", "波兰": "波兰", "芬兰": "芬兰",
 }  # fmt: skip
 _ADDRESS_START = re.compile(
-    r"(?:\b(?:change|update|correct|set)\b[^\n]{0,60}?\baddress\b[^\n]{0,30}?\b(?:to|is)\b\s*:?|\bnew (?:delivery |shipping )?address(?: is)?\s*:?"
+    r"(?:\b(?:change|update|correct|set)\b[^\n]{0,60}?\baddress\b[^\n]{0,30}?\b(?:to|is)\b\s*:?"
+    r"|\bnew (?:delivery |shipping )?address(?: is)?\s*:?"
     r"|\b(?:deliver|ship|send|redirect)\b[^\n]{0,40}?\bto\b\s*:?|\baddress\s*(?:is)?\s*:"
-    r"|(?:改成|改为|改到|换成|寄到|送到|寄往|改寄(?:到)?|更改为|变更为|地址\s*[:：]?\s*(?:是|为|改成|改为|改到|换成|更改为|变更为|修改为)?)\s*[:：]?)\s*",
+    r"|(?:改成|改为|改到|换成|寄到|送到|寄往|改寄(?:到)?|更改为|变更为|地址\s*[:：]?\s*(?:是|为|改成|改为"
+    r"|改到|换成|更改为|变更为|修改为)?)\s*[:：]?)\s*",
     re.IGNORECASE,
 )
 _POSTAL = (
@@ -464,35 +485,54 @@ def _han_address(text: str) -> dict[str, str]:
 _TOPICS: Mapping[str, tuple[str, ...]] = {
     "legal": (
         r"\b(?:my |a |our |contact(?:ing)? (?:a|my) )?(?:lawyer|attorney|solicitor)s?\b",
-        r"\b(?:sue|suing|legal action|take (?:you|this|it) to court|small claims|see you in court|lawsuit|litigat\w+)\b",
-        r"\b(?:consumer (?:protection|rights|court|association)|trading standards|ombudsman|report(?:ing)? you to|chargeback)\b",
-        r"\b(?:data protection authority|gdpr complaint|fraud(?:ulent)?|(?:go(?:ing)? to|call(?:ing)?|inform) the police)\b",
-        r"律师|起诉|法院|打官司|法律(?:途径|手段|责任)|12315|消协|消费者协会|消费者权益|工商局|市场监管|报警|举报|维权|诈骗|仲裁",
+        r"\b(?:sue|suing|legal action|take (?:you|this|it) to court|small claims|see you in court|lawsuit"
+        r"|litigat\w+)\b",
+        r"\b(?:consumer (?:protection|rights|court|association)|trading standards|ombudsman"
+        r"|report(?:ing)? you to|chargeback)\b",
+        r"\b(?:data protection authority|gdpr complaint|fraud(?:ulent)?|(?:go(?:ing)? to|call(?:ing)?"
+        r"|inform) the police)\b",
+        r"律师|起诉|法院|打官司|法律(?:途径|手段|责任)|12315|消协|消费者协会|消费者权益|工商局|市场监管"
+        r"|报警|举报|维权|诈骗|仲裁",
     ),
     "safety": (
-        r"\b(?:caught|catch(?:es)?|set|on|started a) fire\b(?! ?(?:proof|resistant))|\bexplod\w+|\bblew up\b|\bburst into flames\b",
-        r"\b(?:smell(?:s|ed)?|smelling) (?:of|like) gas\b|\bgas (?:leak\w*|is leaking)\b|\bleak(?:s|ed|ing)? gas\b|\bcarbon monoxide (?:alarm|poisoning)",
-        r"\belectric(?:al)? shock\b|\bgot shocked\b|\bshort.?circuit\w*|\boverheat(?:s|ed|ing)\b|\b(?:started|began|is|was|kept) (?:to )?smok(?:e|ing)\b",
+        r"\b(?:caught|catch(?:es)?|set|on|started a) fire\b(?! ?(?:proof|resistant))|\bexplod\w+"
+        r"|\bblew up\b|\bburst into flames\b",
+        r"\b(?:smell(?:s|ed)?|smelling) (?:of|like) gas\b|\bgas (?:leak\w*|is leaking)\b|\bleak(?:s|ed"
+        r"|ing)? gas\b|\bcarbon monoxide (?:alarm|poisoning)",
+        r"\belectric(?:al)? shock\b|\bgot shocked\b|\bshort.?circuit\w*|\boverheat(?:s|ed|ing)\b"
+        r"|\b(?:started|began|is|was|kept) (?:to )?smok(?:e|ing)\b",
         r"\b(?:melted|sparks? (?:came|flew)|dangerous|nearly killed|almost killed|hazard)\b",
-        r"着火|起火|冒烟|爆炸|炸了|漏气|煤气味|燃气味|触电|漏电|短路|烧起来|烧焦|过热|一氧化碳中毒|很危险|太危险|安全隐患|差点(?:出事|死|没命)",
+        r"着火|起火|冒烟|爆炸|炸了|漏气|煤气味|燃气味|触电|漏电|短路|烧起来|烧焦|过热|一氧化碳中毒|很危险"
+        r"|太危险|安全隐患|差点(?:出事|死|没命)",
     ),
     "injury": (
-        r"\b(?:injur(?:y|ies|ed)|bleeding|bled|hospital|emergency room|ambulance|stitches|broke my (?:arm|leg|wrist|ankle|finger|nose))\b",
-        r"\b(?:burn(?:ed|t)|cut|hurt|scalded|bruised|sprained) (?:my|his|her|our|their|your) (?:\w+ )?(?:hand|hands|finger|fingers|arm|face|leg|foot|feet"
-        r"|eye|eyes|head|back|knee|ankle|wrist|son|daughter|child|kid|wife|husband)\b|\b(?:burn(?:ed|t)|cut|hurt) (?:myself|himself|herself)\b",
-        r"\b(?:my|our) (?:son|daughter|child|kid|wife|husband|baby) (?:got|was|is|has been) (?:\w+ )?(?:hurt|burn(?:ed|t)|injured|sick|poisoned)\b",
+        r"\b(?:injur(?:y|ies|ed)|bleeding|bled|hospital|emergency room|ambulance|stitches|broke my (?:arm"
+        r"|leg|wrist|ankle|finger|nose))\b",
+        r"\b(?:burn(?:ed|t)|cut|hurt|scalded|bruised|sprained) (?:my|his|her|our|their"
+        r"|your) (?:\w+ )?(?:hand|hands|finger|fingers|arm|face|leg|foot|feet"
+        r"|eye|eyes|head|back|knee|ankle|wrist|son|daughter|child|kid|wife|husband)\b|\b(?:burn(?:ed|t)|cut"
+        r"|hurt) (?:myself|himself|herself)\b",
+        r"\b(?:my|our) (?:son|daughter|child|kid|wife|husband|baby) (?:got|was|is"
+        r"|has been) (?:\w+ )?(?:hurt|burn(?:ed|t)|injured|sick|poisoned)\b",
         r"\b(?:allergic reaction|rash all over|poisoned|concussion)\b",
-        r"受伤|烫伤|烧伤|割伤|划伤了?(?:手|脸|腿|我)|流血|医院|急诊|骨折|扭伤|摔伤|过敏|中毒|住院|缝(?:了)?.{0,2}针",
+        r"受伤|烫伤|烧伤|割伤|划伤了?(?:手|脸|腿|我)|流血|医院|急诊|骨折|扭伤|摔伤|过敏|中毒|住院"
+        r"|缝(?:了)?.{0,2}针",
     ),
     "press": (
-        r"\b(?:journalist|reporter|newspaper|tv station|media outlet)s?\b|\b(?:go(?:ing)?|talk|speak|turn|tell|call) (?:to )?the (?:press|media)\b",
-        r"\b(?:post|share|put|tell|expose|publish)\w*\b.{0,40}\b(?:twitter|facebook|instagram|tiktok|reddit|youtube|trustpilot|social media|online for everyone)\b",
+        r"\b(?:journalist|reporter|newspaper|tv station|media outlet)s?\b|\b(?:go(?:ing)?|talk|speak|turn"
+        r"|tell|call) (?:to )?the (?:press|media)\b",
+        r"\b(?:post|share|put|tell|expose|publish)\w*\b.{0,40}\b(?:twitter|facebook|instagram|tiktok|reddit"
+        r"|youtube|trustpilot|social media|online for everyone)\b",
         r"\bgo(?:ing)? (?:viral|public)\b|\bexpose you\b",
-        r"曝光(?!度|率|补偿)|媒体|记者|报社|电视台|发(?:到)?(?:微博|小红书|抖音|朋友圈|网上|知乎|B站)|挂(?:到)?网上|上热搜",
+        r"曝光(?!度|率|补偿)|媒体|记者|报社|电视台|发(?:到)?(?:微博|小红书|抖音|朋友圈|网上|知乎|B站)"
+        r"|挂(?:到)?网上|上热搜",
     ),
     "leaving": (
-        r"\b(?:never|not|won'?t|will not|wouldn'?t) (?:be )?(?:ever )?(?:buy(?:ing)?|order(?:ing)?|shop(?:ping)?|com(?:e|ing) back|purchas(?:e|ing))\b(?:.{0,30}\b(?:again|here|from you|back|anything)\b|\W*$)",
-        r"\b(?:last time i|lost (?:me as )?a customer|losing a customer|tak(?:e|ing) my (?:business|money) elsewhere|switch(?:ing)? to (?:another|a different|your competitor)"
+        r"\b(?:never|not|won'?t|will not|wouldn'?t) (?:be )?(?:ever )?(?:buy(?:ing)?|order(?:ing)?"
+        r"|shop(?:ping)?|com(?:e|ing) back|purchas(?:e|ing))\b(?:.{0,30}\b(?:again|here|from you|back"
+        r"|anything)\b|\W*$)",
+        r"\b(?:last time i|lost (?:me as )?a customer|losing a customer|tak(?:e|ing) my (?:business"
+        r"|money) elsewhere|switch(?:ing)? to (?:another|a different|your competitor)"
         r"|(?:delete|close|cancel) my account|shop elsewhere|done with (?:you|this shop|fernway)|unsubscrib\w+)\b",
         r"(?:再也不|不会再|以后不|绝不再|再不).{0,10}?(?:买|来|光顾|下单|信)|去别家|换别家|注销(?:账号|账户|会员)|最后一次(?:买|在|光顾)|卸载|拉黑|失去(?:我|一个)(?:这个)?(?:顾客|客户)",
     ),

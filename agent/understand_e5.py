@@ -25,7 +25,13 @@ _SAME_SPACE = 0.98
 """Cosine above which an embedder is the one the stored weights were fitted on: the same engine
 gives 1 up to rounding, another model or prefix far less."""
 _ASKED_ADDRESS = re.compile(r"\baddress\b|地址", re.IGNORECASE)
+_ORDER_DIGITS = re.compile(r"(?<!\d)\d{6}(?!\d)")
 _UNSURE: Intent = "unclear"
+_ACTS = frozenset(
+    {"cancel_order", "return_item", "exchange_item", "change_address", "prove_order", "request_person"}
+)
+_ACTS_FROM = 0.3
+"""Intents that start something need this probability, or a pattern: below, the turn asks."""
 
 
 class E5Reader:
@@ -104,12 +110,18 @@ class E5Reader:
         if (answer := intents.answer(text)) is not None:
             return (answer,), 1.0
         whole = text if intents.votes(text) else asked
+        # The digits of an order number say nothing about what is wanted.
+        whole, text = (_ORDER_DIGITS.sub("104233", part) for part in (whole, text))
         texts = [whole[:_LONGEST], *(clause[:_LONGEST] for clause in intents.clauses(text))]
         weights = await self._fitted()
         vectors = np.asarray(await asyncio.to_thread(self._embed_all, texts), np.float32)
         rows = weights.probabilities(vectors, texts)
         read = [dict(zip(weights.intents, map(float, row), strict=True)) for row in rows]
-        merged = intents.merge(read[0], read[1:])
+        merged = [
+            (intent, p)
+            for intent, p in intents.merge(read[0], read[1:])
+            if p >= _ACTS_FROM or intent not in _ACTS or any(intent in intents.votes(t) for t in texts)
+        ] or [(_UNSURE, read[0][_UNSURE])]
         return tuple(intent for intent, _ in merged), min(1.0, merged[0][1])
 
     def _embed_all(self, texts: Sequence[str]) -> list[list[float]]:

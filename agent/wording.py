@@ -52,14 +52,21 @@ _SAME_ZH = (
     ("寄送", "配送"), ("运送", "配送"), ("颜色", "色"),
 )  # fmt: skip
 _STOP_ZH = re.compile(
-    "我们|已经|已|您的|你的|我的|他们|它们|这个|那个|这款|该款|该|您|你|我|它|的话|的|了|吗|呢|吧|啊|哦|呀|哈|哟|就是|就|也|都|还|"
-    "请问|请|可以|能够|能|会|将|把|被|让|给|和|与|及|以及|或者|或|并且|并|且|在|于|从|到|由|对|为|是|有|之|其|此|那|这|"
-    "需要|需|要|应|应该|如果|如|若|则|时|后|前|内|以内|之内|左右|大约|约|通常|一般|根据|按照|关于|政策|规定|亲|"
-    "支持|进行|提供|享受|所有|任何|各|每|一个|一次|一下|哪些|什么|怎么|才|再|所|得|地|着|过|但是|但|不过|因此|所以|因为"
+    "我们|已经|已|您的|你的|我的|他们|它们|这个|那个|这款|该款|该|您|你|我|它|的话|的|了|吗|呢|吧|啊|哦|呀"
+    "|哈|哟|就是|就|也|都|还|"
+    "请问|请|可以|能够|能|会|将|把|被|让|给|和|与|及|以及|或者|或|并且|并|且|在|于|从|到|由|对|为|是|有|之"
+    "|其|此|那|这|"
+    "需要|需|要|应|应该|如果|如|若|则|时|后|前|内|以内|之内|左右|大约|约|通常|一般|根据|按照|关于|政策"
+    "|规定|亲|"
+    "支持|进行|提供|享受|所有|任何|各|每|一个|一次|一下|哪些|什么|怎么|才|再|所|得|地|着|过|但是|但|不过"
+    "|因此|所以|因为"
 )
 _WORD = re.compile(r"[A-Za-z]+(?:['’][A-Za-z]+)?")
 _HAN_RUN = re.compile(r"[\u4e00-\u9fff]+")
-_NUMERAL = re.compile(r"(?:\d[\d.,]*\s*(?:个工作日|工作日|[天日周月年折次件双人条顶米克升元])|[零〇一二两三四五六七八九十百千半]+(?=[个天日周月年折次件双人条顶米克升]))")
+_NUMERAL = re.compile(
+    r"(?:\d[\d.,]*\s*(?:个工作日|工作日|[天日周月年折次件双人条顶米克升元])"
+    r"|[零〇一二两三四五六七八九十百千半]+(?=[个天日周月年折次件双人条顶米克升]))"
+)
 
 
 def stem(word: str) -> str:
@@ -116,15 +123,20 @@ _DROPPED = words("can day week month year hour minute business work eur euro per
 # ---- negation ----------------------------------------------------------------------------
 
 _NOT_NEGATION = re.compile(
-    r"\bnot only\b|\bno (?:more|less|later|fewer) than\b|\bnot (?:more|less|later|fewer) than\b|\bno problem\b"
+    r"\bnot only\b|\bno (?:more|less|later|fewer) than\b|\bnot (?:more|less|later|fewer) than\b"
+    r"|\bno problem\b"
     r"|\bno matter\b|\bdon'?t worry\b|\bwhether or not\b|\bno\.\s?\d|\bif not\b"
-    r"|不过|不仅|不论|不管|不好意思|不超过|不少于|不低于|不高于|不同|不锈钢|不久|差不多|不用担心|无论|无线|无缝|非常|没问题|别的"
-    r"|别处|别家|别人|不当|不退换(?=的|商品|”|款)|未[\u4e00-\u9fff]{1,3}过|[未没](?:有)?(?:穿|使用|拆|开封|用过)|不良|不适(?!用)|不慎|不足|不符|不满|不一致|不便|特别|分别|类别|级别|区别|性别|识别|个别|不断|不止|未来|没事|无忧|不断|不得不",
+    r"|不过|不仅|不论|不管|不好意思|不超过|不少于|不低于|不高于|不同|不锈钢|不久|差不多|不用担心|无论|无线"
+    r"|无缝|非常|没问题|别的"
+    r"|别处|别家|别人|不当|不退换(?=的|商品|”|款)|未[\u4e00-\u9fff]{1,3}过|[未没](?:有)?(?:穿|使用|拆|开封"
+    r"|用过)|不良|不适(?!用)|不慎|不足|不符|不满|不一致|不便|特别|分别|类别|级别|区别|性别|识别|个别|不断"
+    r"|不止|未来|没事|无忧|不断|不得不",
     re.IGNORECASE,
 )
 _NOT_EN = re.compile(
     r"\b(?:not|no|never|none|neither|nor|cannot|unable|impossible|exclud\w*|except(?:ion|ions|ing|ed)?"
-    r"|unavailable|unless|would have|refus\w*|reject\w*|prohibit\w*|forbidden|ineligible|void|voids|non|nothing|nobody)\b"
+    r"|unavailable|unless|would have|refus\w*|reject\w*|prohibit\w*|forbidden|ineligible|void|voids|non"
+    r"|nothing|nobody)\b"
     r"|n['’]t\b",
     re.IGNORECASE,
 )
@@ -133,7 +145,8 @@ _NOT_ZH = re.compile(
 )
 # "No extra charge" says free, not no.
 _FREE = re.compile(
-    r"\b(?:at no|no|without(?: any)?|not? any)\s+(?:(?:extra|additional|shipping|return|delivery|further)\s+)+"
+    r"\b(?:at no|no|without(?: any)?|not? any)\s+(?:(?:extra|additional|shipping|return|delivery"
+    r"|further)\s+)+"
     r"(?:charge|charges|cost|costs|fee|fees)\b|\b(?:at no|without) (?:charge|cost)\b"
     r"|\b(?:don't|do not|won't|will not) (?:have to |need to )?pay (?:anything|any|for)\b"
     r"|不(?:用|需|收|要|另|额外)*(?:付|收|支付|收取|承担)?(?:任何)?(?:额外)?(?:运费|邮费|钱|手续费)"

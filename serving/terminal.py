@@ -26,6 +26,8 @@ from agent.ids import Language, new_id
 GRACE_SECONDS = 2.0
 """How long nothing happens before a message that waits for a person counts as settled: a turn
 that is going to answer it has begun long before."""
+OFFER_SECONDS = 10.0
+"""How long an offer may take after a conversation was closed: scoring it comes first."""
 AGAIN_SECONDS = 1.0
 """Before a frame is repeated that the server refused for the moment."""
 FIRST_DELAY, LONGEST_DELAY = 0.1, 5.0
@@ -273,6 +275,10 @@ class TerminalShopper:
         )
 
     async def _answer_offer(self, *, taken: bool) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(OFFER_SECONDS):
+                while self.view.offer is None and self.view.mode == "closed":
+                    await self._change(None)
         if (made := self.view.offer) is None:
             self._notice("there is no offer to answer")
             return

@@ -1,7 +1,7 @@
 """Fit the intent classifier from ``agent/data/intents.yaml`` and say how good it is.
 
-    python tools/fit_intents.py            # compare settings by cross-validation
-    python tools/fit_intents.py --write    # fit with the chosen setting, write agent/data/intents.npz
+python tools/fit_intents.py            # compare settings by cross-validation
+python tools/fit_intents.py --write    # fit with the chosen setting, write agent/data/intents.npz
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ HELD_OUT = ROOT / "tests/agent/data/intents_heldout.yaml"
 
 
 def embed(texts: list[str]) -> intents.Vectors:
+    """Query vectors, normalised as the reader does."""
     embedder = E5Embedder()
     return np.asarray([embedder.embed_query(intents.normalise(text)) for text in texts], np.float32)
 
@@ -38,6 +39,7 @@ def nearest(train: intents.Vectors, labels: list[str], test: intents.Vectors) ->
 
 
 def main() -> None:
+    """Compare settings, or fit, write and measure."""
     examples = intents.rules().examples
     labels = [intent for intent, _, _ in examples]
     texts = [text for _, _, text in examples]
@@ -63,7 +65,9 @@ def main() -> None:
             right = [guess == i for guess, (i, _) in zip(best, asked, strict=True)]
             near = nearest(vectors, list(labels), embed([t for _, t in asked]))
             plain = np.mean([guess == i for guess, (i, _) in zip(near, asked, strict=True)])
-            print(f"held out, {language}: {np.mean(right):.3f} of {len(right)} (top-3 mean alone {plain:.3f})")
+            print(
+                f"held out, {language}: {np.mean(right):.3f} of {len(right)} (top-3 mean alone {plain:.3f})"
+            )
             for guess, (i, t), row in zip(best, asked, p, strict=True):
                 if guess != i:
                     print(f"    {i} read as {guess} {row.max():.2f}: {t}")
@@ -73,8 +77,14 @@ def main() -> None:
     for fold in range(10):
         test = folds == fold
         train = [label for label, out in zip(labels, test, strict=True) if not out]
-        plain[test] = [a == b for a, b in zip(nearest(vectors[~test], list(train), vectors[test]),
-                       [label for label, out in zip(labels, test, strict=True) if out], strict=True)]
+        plain[test] = [
+            a == b
+            for a, b in zip(
+                nearest(vectors[~test], list(train), vectors[test]),
+                [label for label, out in zip(labels, test, strict=True) if out],
+                strict=True,
+            )
+        ]
     print(f"top-3 mean: {plain.mean():.3f}")
     for penalty in (1e-5, 3e-5, 1e-4, 3e-4, 1e-3):
         hits = dict.fromkeys((0.0, 1.0, 2.0, 3.0, 4.0), 0)
@@ -86,7 +96,9 @@ def main() -> None:
             fitted = intents.fit(vectors[~test], train, probe=vectors[0], penalty=penalty, seed=SEED)
             for pattern in hits:
                 p = replace(fitted, pattern=pattern).probabilities(vectors[test], unseen)
-                hits[pattern] += sum(fitted.intents[k] == g for k, g in zip(p.argmax(axis=1), gold, strict=True))
+                hits[pattern] += sum(
+                    fitted.intents[k] == g for k, g in zip(p.argmax(axis=1), gold, strict=True)
+                )
         shares = "  ".join(f"pattern {k:g}: {v / len(texts):.3f}" for k, v in hits.items())
         print(f"penalty {penalty:g}  {shares}")
 

@@ -1,8 +1,8 @@
 """Fit the mood coefficients on the written utterances, and measure on the held-out ones.
 
-    python tools/fit_mood.py                       # measure
-    python tools/fit_mood.py --write               # fit, write agent/data/mood_weights.json, measure
-    python tools/fit_mood.py --wrong               # and list what is misread
+python tools/fit_mood.py                       # measure
+python tools/fit_mood.py --write               # fit, write agent/data/mood_weights.json, measure
+python tools/fit_mood.py --wrong               # and list what is misread
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from agent import mood_lexicon as lexicon  # noqa: E402
+from agent.ids import Language  # noqa: E402
 
 DATA = ROOT / "tests/agent/data/mood_utterances.yaml"
 CLASSES = ("negative", "neutral", "positive")
@@ -31,7 +32,7 @@ TARGETS = {
 PENALTY, STEPS = 7e-4, 6000
 
 
-def load(part: str) -> list[tuple[str, str, str, list[str]]]:
+def load(part: str) -> list[tuple[Language, str, str, list[str]]]:
     """(language, label, text, earlier) of a part."""
     rows = []
     for language, by_label in yaml.safe_load(DATA.read_text(encoding="utf-8"))[part].items():
@@ -45,9 +46,7 @@ def load(part: str) -> list[tuple[str, str, str, list[str]]]:
 def fit() -> dict[str, dict[str, float]]:
     """Softmax regression with neutral as the reference; deterministic, starts at zero."""
     rows = load("fit")
-    x = np.array(
-        [[1.0, *lexicon.read(t, lang, before).values.values()] for lang, _, t, before in rows]
-    )
+    x = np.array([[1.0, *lexicon.read(t, lang, before).values.values()] for lang, _, t, before in rows])
     y = np.array([TARGETS[label] for _, label, _, _ in rows])
     w = np.zeros((x.shape[1], 3))
     for _ in range(STEPS):
@@ -58,10 +57,14 @@ def fit() -> dict[str, dict[str, float]]:
         w -= 0.8 * slope
     w -= w[:, 1:2]
     names = ("bias", *lexicon.FEATURES)
-    return {c: {n: round(float(w[i, k]), 4) for i, n in enumerate(names)} for k, c in ((0, "negative"), (2, "positive"))}
+    return {
+        c: {n: round(float(w[i, k]), 4) for i, n in enumerate(names)}
+        for k, c in ((0, "negative"), (2, "positive"))
+    }
 
 
 def measure(part: str) -> None:
+    """Print accuracy and macro-F1 of a part by language."""
     rows = load(part)
     for language in ("en", "zh"):
         pairs = []
@@ -69,7 +72,7 @@ def measure(part: str) -> None:
             if lang == language:
                 mood = lexicon.LexiconMood().score(text, language=lang, earlier=before)
                 scores = mood.scores.model_dump()
-                guess = max(scores, key=scores.get)
+                guess = max(scores, key=lambda name: scores[name])
                 gold = "negative" if label == "furious" else label
                 pairs.append((gold, guess))
                 sure = label == "furious" and mood.scores.negative < 0.75

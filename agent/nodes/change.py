@@ -5,6 +5,7 @@ Nothing is changed here. The end is either a question back or a proposal from th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from langgraph.runtime import Runtime
@@ -143,7 +144,7 @@ def _details(
     named = [
         choice
         for choice in wanted
-        if variant and any(variant in name.lower() for name in (*choice.name.values(), choice.sku))
+        if variant and any(_names(name, variant) for name in (*choice.name.values(), choice.sku))
     ]
     if len(named) != 1:
         choices = ", ".join(choice.name[language] for choice in wanted)
@@ -151,6 +152,11 @@ def _details(
         return known, (text("ask.variant", language, choices=choices), replies)
     known["sku"] = named[0].sku
     return known, None
+
+
+def _names(name: str, variant: str) -> bool:
+    """Whether ``variant`` stands in ``name`` as a word of its own ("L" is not in "Olive")."""
+    return re.search(rf"(?<![a-z0-9]){re.escape(variant)}(?![a-z0-9])", name.lower()) is not None
 
 
 def _lines(known: dict[str, object]) -> list[int]:

@@ -61,9 +61,8 @@ class Queue:
         visit, desk = self._visit, self._visit.desk
         if not desk.reader.caught_up:
             return
-        shown = desk.board.sections(visit.staff.id).values()
-        await desk.names.learn(row.customer for rows in shown for row in rows)
         sections, counts = desk.board.sections(visit.staff.id), desk.board.counts(visit.staff.id)
+        await desk.names.learn(row.customer for rows in sections.values() for row in rows)
         for group in GROUPS:
             section, count, more = self._heads[group]
             entries = [self._entry(row, group) for row in sections[group]]

@@ -32,9 +32,13 @@ def one(sentence: str, *sources: Source) -> Claim:
     return claim
 
 
-RETURNS = Source("p1", "Unworn items can be returned within 30 days of delivery. Sale items cannot be returned.")
+RETURNS = Source(
+    "p1", "Unworn items can be returned within 30 days of delivery. Sale items cannot be returned."
+)
 TUIHUO = Source("p2", "未穿过的商品签收后30天内可以退货。清仓商品不能退货。")
-STATE = Source("FW-104233#state", "Order FW-104233 has been shipped with DHL on 3 March 2026.", "Order FW-104233")
+STATE = Source(
+    "FW-104233#state", "Order FW-104233 has been shipped with DHL on 3 March 2026.", "Order FW-104233"
+)
 
 
 # ---- sentences ------------------------------------------------------------------------------------
@@ -52,7 +56,10 @@ STATE = Source("FW-104233#state", "Order FW-104233 has been shipped with DHL on 
         ("1. First\n2. Second", ["1. First", "2. Second"]),
         ('He said "no." Then left.', ['He said "no."', "Then left."]),
         ("价格是4.90欧元。包邮。", ["价格是4.90欧元。", "包邮。"]),
-        ("We open at 9 a.m. and close at 5 p.m. Call us.", ["We open at 9 a.m. and close at 5 p.m.", "Call us."]),
+        (
+            "We open at 9 a.m. and close at 5 p.m. Call us.",
+            ["We open at 9 a.m. and close at 5 p.m.", "Call us."],
+        ),
         ("Wait... what?", ["Wait...", "what?"]),
         ("", []),
         (" \n \n", []),
@@ -64,7 +71,7 @@ def test_text_is_cut_into_sentences(text: str, sentences: list[str]) -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(
-    text=st.text(alphabet="aN o.。!？?\n1[]2\"”e.g 好4…", max_size=60),
+    text=st.text(alphabet='aN o.。!？?\n1[]2"”e.g 好4…', max_size=60),
     cuts=st.lists(st.integers(1, 6), min_size=1, max_size=30),
 )
 def test_a_stream_is_cut_like_the_whole(text: str, cuts: list[int]) -> None:
@@ -116,7 +123,8 @@ def test_the_same_figure_is_the_same_in_any_form(one_way: str, another: str) -> 
 
 
 @pytest.mark.parametrize(
-    "text", ["1 March 2026", "March 1, 2026", "2026-03-01", "2026年3月1日", "Mar 1st, 2026", "1st of March 2026"]
+    "text",
+    ["1 March 2026", "March 1, 2026", "2026-03-01", "2026年3月1日", "Mar 1st, 2026", "1st of March 2026"],
 )
 def test_the_same_day_is_the_same_in_any_form(text: str) -> None:
     [date] = figures(text).dates
@@ -201,9 +209,7 @@ def test_courtesy_does_not_cover_a_claim(sentence: str, reason: str) -> None:
         ("It was shipped on March 3.", STATE, STATE.text),
     ],
 )
-def test_a_supported_claim_quotes_its_source_word_for_word(
-    sentence: str, source: Source, quote: str
-) -> None:
+def test_a_supported_claim_quotes_its_source_word_for_word(sentence: str, source: Source, quote: str) -> None:
     claim = one(sentence, Source("other", "We like mountains."), source)
     assert (claim.supported, claim.source, claim.quote) == (True, source.id, quote)
     assert claim.quote in source.text

@@ -280,6 +280,17 @@ class TestAConversation:
         await expect(live).to_be_hidden()
         assert (await desk.state(conversation)).mode == "staff"
 
+    async def test_an_unsent_reply_waits_while_another_conversation_is_read(
+        self, dana: Page, desk: DeskServer
+    ) -> None:
+        first, second = await held(desk), await held(desk)
+        await open_conversation(dana, first)
+        await dana.get_by_test_id("reply").fill("Half a sent")
+        await open_conversation(dana, second)
+        await expect(dana.get_by_test_id("reply")).to_have_value("")
+        await open_conversation(dana, first)
+        await expect(dana.get_by_test_id("reply")).to_have_value("Half a sent")
+
     async def test_what_the_shopper_writes_appears_with_its_mood(self, dana: Page, desk: DeskServer) -> None:
         conversation = await held(desk)
         await open_conversation(dana, conversation)
