@@ -91,7 +91,11 @@ async def log(tmp_path: Path, clock: Callable[[], datetime], bus: LocalBus) -> A
 @pytest.fixture(autouse=True)
 def _own_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No test sees the operator's settings."""
-    for name in [name for name in os.environ if name.startswith("AMENDS_") and name != "AMENDS_DATA"]:
+    for name in [
+        name
+        for name in os.environ
+        if name.startswith("AMENDS_") and name not in {"AMENDS_DATA", "AMENDS_SCREENSHOTS"}
+    ]:
         monkeypatch.delenv(name)
     yield
 

@@ -20,9 +20,7 @@ def paced_model(vllm_url: str) -> Iterator[SlowModel]:
 
 
 @pytest.fixture
-def product(
-    tmp_path: Path, demo_index: Path, paced_model: SlowModel
-) -> Iterator[RunningProduct]:
+def product(tmp_path: Path, demo_index: Path, paced_model: SlowModel) -> Iterator[RunningProduct]:
     """``amends up`` on fresh data with the demo shop's index."""
     copy_index(demo_index, tmp_path)
     paced_model.delay, paced_model.broken = 0.0, False
