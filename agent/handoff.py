@@ -65,9 +65,8 @@ def packet(state: Conversation, events: Sequence[Event], why: Sequence[ev.Handof
     language = state.language
     wants = [line.text for line in state.lines if line.who == "shopper" and line.seq > state.since_handback]
     tried: list[ev.PacketFact] = []
-    facts: list[ev.PacketFact] = []
+    facts: dict[str, ev.PacketFact] = {}  # by what they are about: the latest reading counts
     promises: list[ev.PacketFact] = []
-    seen: set[str] = set()
     for event in recent:
         body = event.body
         match body:
@@ -76,25 +75,23 @@ def packet(state: Conversation, events: Sequence[Event], why: Sequence[ev.Handof
             case ev.ActionProposed():
                 tried.append(ev.PacketFact(text=body.summary, seq=event.seq))
             case ev.ActionDone():
-                facts.append(ev.PacketFact(text=body.text, seq=event.seq))
+                facts[body.reference] = ev.PacketFact(text=body.text, seq=event.seq)
             case ev.ActionFailed():
                 tried.append(ev.PacketFact(text=f"{body.code}", seq=event.seq))
             case ev.ConversationIdentified():
-                facts.append(ev.PacketFact(text=_identified(body), seq=event.seq))
+                facts[f"identity.{event.seq}"] = ev.PacketFact(text=_identified(body), seq=event.seq)
             case ev.PromiseMade():
                 promises.append(ev.PacketFact(text=body.text, seq=body.source))
             case ev.OrderFactsRead():
                 for fact in body.facts:
-                    if fact.id not in seen:
-                        seen.add(fact.id)
-                        facts.append(ev.PacketFact(text=fact.text, seq=event.seq))
+                    facts[fact.id] = ev.PacketFact(text=fact.text, seq=event.seq)
     since = [mood for mood in state.moods if mood.seq > state.since_handback]
     return ev.HandoffPacket(
         customer=state.customer or "",
         identity=state.scope.level,
         wants=_short(" / ".join(wants[-3:]), 400),
         tried=tuple(tried[-6:]),
-        facts=tuple(facts[-16:]),
+        facts=tuple(facts.values())[-16:],
         promises=tuple(promises),
         mood=tuple(since),
         suggested=text(f"suggest.{why[0] if why else 'requested'}", language),

@@ -2,7 +2,7 @@
 
     python examples/scripted_shopper.py http://127.0.0.1:8080 "How long can I return something?"
 
-With ``AMENDS_TOKEN`` (see ``sign_token.py``) the shopper is that customer, else a visitor. The
+With ``SHOPPER_TOKEN`` (see ``sign_token.py``) the shopper is that customer, else a visitor. The
 protocol is described in ``docs/protocol.md``; a client that must survive a lost connection says
 ``hello`` again with the last ``seq`` it saw, as ``serving/terminal.py`` does.
 """
@@ -98,6 +98,6 @@ if __name__ == "__main__":
     if len(sys.argv) < 3:
         sys.exit("usage: python examples/scripted_shopper.py URL TEXT...")
     try:
-        asyncio.run(main(sys.argv[1], sys.argv[2:], os.environ.get("AMENDS_TOKEN")))
+        asyncio.run(main(sys.argv[1], sys.argv[2:], os.environ.get("SHOPPER_TOKEN")))
     except (Refused, OSError, TimeoutError) as error:
         sys.exit(f"it did not work: {error or type(error).__name__}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -89,7 +89,7 @@ async def log(tmp_path: Path, clock: Callable[[], datetime], bus: LocalBus) -> A
 
 
 @pytest.fixture(autouse=True)
-def _own_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test sees the operator's settings."""
     for name in [
         name
@@ -97,7 +97,6 @@ def _own_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         if name.startswith("AMENDS_") and name not in {"AMENDS_DATA", "AMENDS_SCREENSHOTS"}
     ]:
         monkeypatch.delenv(name)
-    yield
 
 
 @pytest.fixture(scope="session")

@@ -66,11 +66,8 @@ async def change(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
     proposal = ports.gate.propose(
         run.state, turn=run.turn, action=action, eligibility=ruling, summary=summary
     )
-    words = f"{summary}\n\n{text('confirm.hint', language)}"
-    out += [
-        proposal,
-        ev.AnswerSent(turn=run.turn, text=words, language=language, how="composed"),
-    ]
+    hint = text("confirm.hint", language)  # the proposal itself says what will happen
+    out += [proposal, ev.AnswerSent(turn=run.turn, text=hint, language=language, how="composed")]
     return {"out": out, "outcome": "proposed"}
 
 

@@ -154,6 +154,7 @@ async def test_from_a_question_to_an_offer(
     # It ends: the score moves, an offer appears, the shopper rates.
     await desk.get_by_test_id("queue-item").first.click()
     await desk.get_by_test_id("take-over").click()
+    await expect(desk.get_by_test_id("reply")).to_be_visible(timeout=SECONDS)
     await desk.get_by_test_id("close").click()
     await expect(page.get_by_test_id("csat-5")).to_be_visible(timeout=SECONDS)
     await expect(page.get_by_test_id("offer-accept")).to_be_visible(timeout=SECONDS)
