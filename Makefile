@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 LOCKS := base serve dev postgres
 
-.PHONY: help demo test check format lock clean
+.PHONY: help demo test check screenshots format lock clean
 
 help: ## Show this help.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -23,6 +23,10 @@ check: ## Lint, types, import contract.
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-cache > .venv/lint-imports.log || { cat .venv/lint-imports.log; exit 1; }
+
+screenshots: ## Make the pictures in docs/images again.
+	@$(PYTHON) tools/setup.py $(LOCKS) --browser --postgres
+	@AMENDS_SCREENSHOTS=1 $(BIN)/python -m pytest tests/e2e/test_browser.py
 
 format: ## Format the code.
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .

@@ -4,7 +4,6 @@
 
 Without a conversation it takes the latest. It only reads, so it may run beside the server.
 """
-# ruff: noqa: T201
 
 from __future__ import annotations
 

@@ -6,7 +6,6 @@ With ``SHOPPER_TOKEN`` (see ``sign_token.py``) the shopper is that customer, els
 protocol is described in ``docs/protocol.md``; a client that must survive a lost connection says
 ``hello`` again with the last ``seq`` it saw, as ``serving/terminal.py`` does.
 """
-# ruff: noqa: T201
 
 from __future__ import annotations
 

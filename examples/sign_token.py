@@ -4,7 +4,6 @@
 
 The secret is the one the server has in ``shop.token_secret``: at least 32 bytes, never in a page.
 """
-# ruff: noqa: T201
 
 from __future__ import annotations
 

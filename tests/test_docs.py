@@ -21,6 +21,7 @@ from xml.etree import ElementTree
 
 import pytest
 import typer
+import yaml
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from pydantic import BaseModel
@@ -292,6 +293,22 @@ def test_files_named_in_a_page_exist() -> None:
                     missing.append((name(page), token.content))
     assert found > 40
     assert missing == []
+
+
+def test_the_demo_customers_and_orders_a_page_names_are_in_the_demo_shop() -> None:
+    """The quickstart and the readmes tell the reader to cancel an order: it must be cancellable."""
+    personas = yaml.safe_load((ROOT / "demo" / "personas.yaml").read_text(encoding="utf-8"))
+    orders = {order["id"]: (one["name"], order["state"]) for one in personas for order in one["orders"]}
+    for page, whose in {"README.md": "Hannah Weber", "README.zh.md": "林雨桐"}.items():
+        text = (ROOT / page).read_text(encoding="utf-8")
+        (named,) = re.findall(r"FW-\d{6}", text)
+        assert whose in text
+        assert orders[named] == (whose, "paid")
+    quickstart = (ROOT / "docs" / "quickstart.md").read_text(encoding="utf-8")
+    named_there = set(re.findall(r"FW-\d{6}", quickstart))
+    assert named_there == {"FW-100001", "FW-100002"}
+    assert {orders[order][0] for order in named_there} == {"Hannah Weber"}
+    assert personas[0]["email"] in quickstart
 
 
 # --- settings ---

@@ -26,7 +26,7 @@ async def picture(page: Page, name: str) -> None:
     if os.environ.get("AMENDS_SCREENSHOTS"):
         folder = ROOT / "docs" / "images"
         folder.mkdir(exist_ok=True)
-        await page.screenshot(path=folder / f"{name}.png")
+        await page.screenshot(path=folder / f"{name}.png", animations="disabled")
 
 
 async def open_shop(browser: Browser, product: RunningProduct, customer: str, **context: Any) -> Page:
@@ -162,7 +162,8 @@ async def test_from_a_question_to_an_offer(
     await page.get_by_test_id("offer-accept").click()
     await page.get_by_test_id("csat-5").click()
     await page.get_by_test_id("csat-send").click()
-    await expect(page.get_by_test_id("offer-accept")).to_have_count(0, timeout=SECONDS)
+    await expect(page.get_by_test_id("offer")).to_contain_text("Accepted", timeout=SECONDS)
+    await expect(page.get_by_test_id("csat")).to_contain_text("Thank you", timeout=SECONDS)
     kinds = [event.body.type for event in await logged(product.data)]
     assert {"churn.scored", "offer.answered", "conversation.rated"} <= set(kinds)
     await desk.goto(f"{product.url}/insights")
