@@ -54,7 +54,8 @@ def chat(
     except ChatFailed as failed:
         console.print(str(failed), style="red", markup=False)
         raise typer.Exit(failed.exit_code) from None
-    table = Table("question", "first words, s", "whole, s", "how", "taken back", "answer")
+    table = Table("question", "first words, s", "whole, s", "how", "taken back")
+    table.add_column("answer", no_wrap=True, overflow="ellipsis", max_width=60)
     for wait in waits:
         first = f"{wait.first:.1f}" if wait.first is not None else "-"
         table.add_row(

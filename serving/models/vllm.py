@@ -10,6 +10,7 @@ import math
 import os
 import re
 import shutil
+import signal
 import socket
 import sys
 from collections import deque
@@ -45,6 +46,9 @@ KILL_SECONDS = 10.0
 LOG_BYTES = 10 * 2**20
 """A log larger than this at a start is moved aside, to ``.1``."""
 TAIL_LINES = 8
+ERRORS = re.compile(r"\b(\w*Error|\w*Exception|ERROR|CRITICAL)\b")
+HARMLESS = re.compile(r"\b(DEBUG|INFO|WARNING) \d")
+"""Log lines of a lower level may well name an error."""
 PREFIX = re.compile(r"^(\(.*?\)\s*)?([A-Z]+ [\d-]+ [\d:.]+ )?(\[.*?\]\s*)?")
 """What vLLM puts before a message: ``(APIServer pid=7) INFO 11-22 07:45:01 [loader.py:24]``."""
 
@@ -55,7 +59,10 @@ State = Literal["stopped", "starting", "serving", "restarting", "failed"]
 class Speculation:
     """Prompt-lookup speculation: words that repeat the prompt are proposed from it.
 
-    Answers that quote their sources come several times faster; other text is unchanged.
+    Answers that quote their sources come several times faster; other text is unchanged. On a
+    CPU this holds for greedy decoding only: vLLM 0.31 writes the temperatures of a mixed batch
+    into a copy (``vllm/utils/cpu_triton_utils.py``, ``_expand_kernel_impl``), so that one
+    request with a temperature above 0 spoils its own answer and the greedy ones beside it.
     """
 
     tokens: int = 5
@@ -225,7 +232,12 @@ class VllmServer:
     async def _answers(self) -> bool:
         """Whether it completes a text. A server that is healthy may still die at its first request,
         and the first shopper should not wait for what it only does once."""
-        request = {"model": self.served_name, "prompt": "1 2 3 4 5 6 1 2 3 4 5 6 1 2 3", "max_tokens": 8}
+        request = {
+            "model": self.served_name,
+            "prompt": "1 2 3 4 5 6 1 2 3 4 5 6 1 2 3",  # repeats, so that speculation runs too
+            "max_tokens": 8,
+            "temperature": 0,
+        }
         try:
             answer = await self._client.post("/v1/completions", json=request, timeout=120.0)
         except httpx.HTTPError:
@@ -245,6 +257,8 @@ class VllmServer:
             "--max-model-len", str(options.max_model_len),
             "--max-num-seqs", str(options.max_num_seqs),
             "--enable-prefix-caching",
+            # Greedy unless a request says otherwise; see Speculation for why that matters.
+            "--override-generation-config", '{"temperature": 0.0}',
             "--disable-access-log-for-endpoints", "/health,/metrics,/v1/models",
             "--disable-fastapi-docs",
         ]  # fmt: skip
@@ -321,8 +335,9 @@ class VllmServer:
             # Alive is asked last: another server on the port must not pass for this one.
             healthy = await self.healthy() and await self._answers()
             if process.returncode is not None:
+                killed = ", killed; short of memory?" if process.returncode == 128 + signal.SIGKILL else ""
                 raise StartFailed(
-                    f"the model server ended while starting (status {process.returncode})",
+                    f"the model server ended while starting (status {process.returncode}{killed})",
                     self.log,
                     self._last_words(),
                 )
@@ -415,5 +430,5 @@ class VllmServer:
     def _last_words(self) -> list[str]:
         """The log lines that most likely say why: those with errors, else the last ones."""
         lines = self._said()
-        errors = [line for line in lines if re.search(r"\b(\w*Error|\w*Exception|ERROR|CRITICAL)\b", line)]
+        errors = [line for line in lines if ERRORS.search(line) and not HARMLESS.search(line)]
         return (errors or lines)[-TAIL_LINES:]

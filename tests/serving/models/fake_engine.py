@@ -65,6 +65,7 @@ def main() -> None:
     with (FOLDER / "pids").open("a") as file:
         file.write(f"{os.getpid()} {child.pid}\n")
     print("(APIServer pid=1) INFO 01-01 00:00:00 [api_server.py:1] Loading weights", flush=True)
+    print("(APIServer pid=1) WARNING 01-01 00:00:00 [u.py:1] may cause `OSError: [Errno 24]`", flush=True)
     if told("dies"):
         print("RuntimeError: the weights are damaged", flush=True)
         sys.exit(3)

@@ -114,18 +114,19 @@ async def test_a_start_reports_what_the_engine_says(machine: Machine) -> None:
 
     def hear(progress: StartProgress) -> None:
         seen.append(progress.said)
-        if progress.said and machine.folder.joinpath("deaf").exists():
+        if seen[-1] and machine.folder.joinpath("deaf").exists():
             machine.forget("deaf")
 
     async with machine.server(progress=hear):
-        assert "Loading weights" in seen
+        assert any("OSError: [Errno 24]" in said for said in seen)
 
 
 async def test_an_engine_that_ends_while_starting_is_named_with_its_last_words(machine: Machine) -> None:
     machine.tell("dies")
     server = machine.server()
-    with pytest.raises(StartFailed, match=r"status 3[\s\S]*RuntimeError: the weights are damaged"):
+    with pytest.raises(StartFailed, match=r"status 3[\s\S]*RuntimeError: the weights are damaged") as caught:
         await server.start()
+    assert "OSError" not in str(caught.value)
     assert server.state == "failed"
     assert machine.alive() == []
     await server.stop()
@@ -262,6 +263,7 @@ def test_the_command_line_carries_the_options(tmp_path: Path) -> None:
     assert given["--served-model-name"] == "small"
     assert given["--host"] == "127.0.0.1"
     assert json.loads(given["--speculative-config"])["method"] == "ngram"
+    assert json.loads(given["--override-generation-config"]) == {"temperature": 0.0}
     assert "--enforce-eager" not in command
     environment = server.environment()
     assert environment["HOME"] == "/h"
