@@ -15,14 +15,14 @@ from agent.errors import AmendsError
 from retrieval.chroma import ChromaPassageIndex
 from retrieval.errors import RetrievalError
 from retrieval.indexing import index as bring_up_to_date
+from serving.commands.model import options_for
 from serving.embedding import open_embedder
 from serving.http import CannotListen, HttpServer, StartFailed, listen
-from serving.models.catalogue import CatalogueModel
 from serving.models.catalogue import load as load_catalogue
 from serving.models.convert import convert, converted
 from serving.models.fetch import fetch
 from serving.models.hardware import available_memory, detect
-from serving.models.vllm import Speculation, VllmOptions, VllmServer
+from serving.models.vllm import VllmServer
 from serving.settings import Settings, load
 from serving.steps import Steps, steps
 from serving.wiring import open_index, open_model, running
@@ -147,7 +147,7 @@ async def _model(settings: Settings, stack: AsyncExitStack, shown: Steps) -> tup
         model.name,
         settings.model.port,
         log=settings.data / "vllm.log",
-        options=options_for(model, settings, device=hardware.device),
+        options=options_for(model, settings),
         progress=lambda at: step.say(f"starting · {at.said[:60]}"),
         memory=available_memory,
     )
@@ -155,18 +155,6 @@ async def _model(settings: Settings, stack: AsyncExitStack, shown: Steps) -> tup
     stack.push_async_callback(server.stop)
     step.finish(f"{model.name} on {hardware.described()}")
     return server.url, server.metrics_url
-
-
-def options_for(model: CatalogueModel, settings: Settings, *, device: str) -> VllmOptions:
-    """How ``model`` is served under these settings."""
-    return VllmOptions(
-        device="cuda" if device == "cuda" else "cpu",
-        dtype=model.dtype,
-        max_model_len=model.served_length,
-        memory_gib=model.memory_gib,
-        kv_cache_gib=settings.model.kv_cache_gib,
-        speculation=Speculation() if settings.model.speculation else None,
-    )
 
 
 def _announce(console: Console, server: HttpServer, settings: Settings) -> None:
