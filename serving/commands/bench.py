@@ -55,11 +55,16 @@ def chat(
         console.print(str(failed), style="red", markup=False)
         raise typer.Exit(failed.exit_code) from None
     table = Table("question", "first words, s", "whole, s", "how", "taken back")
-    table.add_column("answer", no_wrap=True, overflow="ellipsis", max_width=60)
+    table.add_column("answer")
     for wait in waits:
         first = f"{wait.first:.1f}" if wait.first is not None else "-"
         table.add_row(
-            wait.question.id, first, f"{wait.whole:.1f}", wait.how, str(wait.withdrawn), wait.text[:90]
+            wait.question.id,
+            first,
+            f"{wait.whole:.1f}",
+            wait.how,
+            str(wait.withdrawn),
+            " ".join(wait.text[:60].split()),
         )
     Console().print(table, markup=False)
     totals = summary(waits)
