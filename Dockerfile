@@ -22,14 +22,14 @@ ARG EXTRAS=""
 RUN case " ${EXTRAS} " in *" serve "*) \
         apt-get update -qq && apt-get install -y -qq --no-install-recommends g++ libnuma1 >/dev/null && \
         rm -rf /var/lib/apt/lists/* ;; esac
-RUN useradd --system --uid 10001 --create-home amends && mkdir /data && chown amends /data
+RUN useradd --uid 10001 --create-home amends && mkdir /data && chown amends /data
 COPY --from=build /app /app
 ENV PATH=/app/.venv/bin:$PATH PYTHONUNBUFFERED=1 ANONYMIZED_TELEMETRY=False \
     AMENDS_DATA=/data AMENDS_HOST=0.0.0.0 AMENDS_PORT=8080
 # All it writes, and where it looks for amends.toml.
 WORKDIR /data
 VOLUME /data
-USER amends
+USER 10001
 EXPOSE 8080
 # A first start reads the documents into the index, and may fetch and convert a model, before it serves.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=900s --retries=6 \
