@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 
-from agent.events import OrderFact
+from agent.events import Citation, OrderFact
 from agent.ids import Language
 from agent.shop.port import Eligibility, Order, Refund, Shipment
 from agent.texts import names, text
@@ -101,6 +101,11 @@ def overview(orders: Sequence[Order], language: Language) -> list[OrderFact]:
 def eligibility_fact(order: Order, eligibility: Eligibility, language: Language) -> OrderFact:
     """The shop's ruling on one action, as a fact."""
     return _fact(order, f"eligibility.{eligibility.action}", eligibility.explanation[language])
+
+
+def cite(fact: OrderFact, ref: int = 1) -> Citation:
+    """The citation number ``ref`` of an answer, pointing to ``fact``."""
+    return Citation(ref=str(ref), kind="order_fact", id=fact.id, title=fact.order, quote=fact.text)
 
 
 def _shipment(

@@ -16,10 +16,10 @@ from agent import events as ev
 from agent.answering import generate, quote, settle
 from agent.errors import ModelError
 from agent.events import Citation
-from agent.handoff import UNSUPPORTED
+from agent.handoff import SOUR, UNSUPPORTED
 from agent.ids import Language
 from agent.nodes.orders import ABOUT_ORDERS
-from agent.order_facts import eligibility_fact
+from agent.order_facts import cite, eligibility_fact
 from agent.prompts import VERSION
 from agent.texts import text
 from agent.turn_run import Ports, TurnRun
@@ -46,11 +46,9 @@ class Answer:
 
     def cite(self, fact: ev.OrderFact) -> str:
         """Add an order fact and return its sentence with the mark."""
-        ref = str(len(self.citations) + 1)
-        self.citations.append(
-            Citation(ref=ref, kind="order_fact", id=fact.id, title=fact.order, quote=fact.text)
-        )
-        return f"{fact.text} [{ref}]"
+        citation = cite(fact, len(self.citations) + 1)
+        self.citations.append(citation)
+        return f"{fact.text} [{citation.ref}]"
 
 
 async def answer(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
@@ -60,7 +58,7 @@ async def answer(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
     language, intents = understanding.language, set(understanding.intents)
     said = Answer()
     if "complaint" in intents:
-        strong = state["mood"].scores.negative >= 0.5
+        strong = state["mood"].scores.negative >= SOUR
         said.parts.append(text("sorry.strong" if strong else "sorry", language))
         said.replies.append(text("reply.person", language))
     if intents & ABOUT_ORDERS or understanding.order is not None:

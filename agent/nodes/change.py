@@ -13,9 +13,10 @@ from langgraph.runtime import Runtime
 from agent import events as ev
 from agent.errors import ShopUnavailable
 from agent.events import EventBody
+from agent.handoff import SOUR
 from agent.ids import Language, OrderId, TurnId
 from agent.nodes.orders import ACTIONS
-from agent.order_facts import eligibility_fact, money, overview, payment
+from agent.order_facts import cite, eligibility_fact, money, overview, payment
 from agent.shop.port import ActionKind, Eligibility, Order, OrderAction, OrderLine
 from agent.texts import names, text
 from agent.turn_state import TurnContext, TurnState
@@ -23,8 +24,6 @@ from agent.understanding import Understanding
 
 ADDRESS = ("recipient", "line1", "line2", "city", "region", "postal_code", "country")
 REQUIRED = ("recipient", "line1", "city", "postal_code", "country")
-SOUR = 0.5
-"""P(negative) from which a "no" by the rules goes to a person, who may make an exception."""
 
 
 async def change(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
@@ -49,7 +48,7 @@ async def change(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
     fact = eligibility_fact(order, ruling, language)
     if not ruling.allowed:
         await run.record(ev.OrderFactsRead(turn=run.turn, facts=(fact,)))
-        told = _answer(run.turn, language, f"{fact.text} [1]", citations=(_cite(fact),), outcome="failed")
+        told = _answer(run.turn, language, f"{fact.text} [1]", citations=(cite(fact),), outcome="failed")
         if state["mood"].scores.negative >= SOUR and run.state.mode == "assistant":
             told["reasons"] = ("out_of_policy",)
         return told
@@ -216,10 +215,6 @@ def _reason(reason: str, language: Language) -> str:
     """A reason in words: the shop's codes have a text, a shopper's own words stay."""
     name = f"reason.{reason}"
     return text(name, language) if name in names() else reason
-
-
-def _cite(fact: ev.OrderFact) -> ev.Citation:
-    return ev.Citation(ref="1", kind="order_fact", id=fact.id, title=fact.order, quote=fact.text)
 
 
 def _answer(

@@ -7,7 +7,7 @@ from langgraph.runtime import Runtime
 from agent import events as ev
 from agent.errors import MailError, ShopUnavailable
 from agent.events import EventBody
-from agent.order_facts import facts
+from agent.order_facts import cite, facts
 from agent.proof import TooManyTries
 from agent.texts import text
 from agent.turn_state import TurnContext, TurnState
@@ -37,11 +37,7 @@ async def prove(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
                     known = tuple(facts(read, language, today=ports.clock().date()))
                     await run.record(ev.OrderFactsRead(turn=run.turn, facts=known))
                     words = f"{words}\n\n{known[0].text} [1]"
-                    citations = (
-                        ev.Citation(
-                            ref="1", kind="order_fact", id=known[0].id, title=proven, quote=known[0].text
-                        ),
-                    )
+                    citations = (cite(known[0]),)
         elif order is not None and understanding.email is not None:
             out.append(
                 await ports.proof.send(run.state, order=order, email=understanding.email, language=language)

@@ -14,19 +14,10 @@ from agent.mail import Mail
 from agent.proof import LIFETIME, SENDS_PER_HOUR, TRIES, OrderProof, TooManyTries
 from agent.shop.port import Order
 from agent.shop.sqlite import SqliteShop
+from tests.agent.engine import Outbox
 from tests.conftest import Clock
 
 C = ConversationId("conv_1")
-
-
-class Outbox:
-    """A mail system outside of ours."""
-
-    def __init__(self) -> None:
-        self.sent: list[Mail] = []
-
-    async def send(self, mail: Mail) -> None:
-        self.sent.append(mail)
 
 
 @pytest.fixture

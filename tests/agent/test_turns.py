@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -206,16 +206,7 @@ async def test_a_turn_that_died_is_run_again_under_its_own_name_and_answers_once
         ],
         expected=head,
     )
-    reborn = Engine(
-        log=engine.log,
-        bus=engine.bus,
-        shop=engine.shop,
-        reader=engine.reader,
-        mood=engine.mood,
-        retriever=engine.retriever,
-        model=model,
-        clock=engine.clock,
-    )
+    reborn = replace(engine)
     await reborn.turns.start()
     await reborn.turns.settled()
     events = await reborn.log.read(conversation)
@@ -235,9 +226,7 @@ async def test_a_turn_that_keeps_dying_goes_to_a_person(engine: Engine) -> None:
         ],
         expected=1,
     )
-    reborn = Engine(**{name: getattr(engine, name) for name in (
-        "log", "bus", "shop", "reader", "mood", "retriever", "model", "clock"
-    )})  # fmt: skip
+    reborn = replace(engine)
     await reborn.turns.start()
     await reborn.turns.settled()
     state = await reborn.state(conversation)
@@ -246,9 +235,7 @@ async def test_a_turn_that_keeps_dying_goes_to_a_person(engine: Engine) -> None:
 
 
 async def test_two_servers_on_one_log_answer_once(engine: Engine, model: ScriptedModel) -> None:
-    other = Engine(**{name: getattr(engine, name) for name in (
-        "log", "bus", "shop", "reader", "mood", "retriever", "model", "clock"
-    )})  # fmt: skip
+    other = replace(engine)
     conversation = await engine.open()
     await engine.conversations.receive(conversation, message="a", text=QUESTION)
     await engine.turns.settled()
