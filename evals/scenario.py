@@ -262,7 +262,7 @@ def read_scenarios(paths: Iterable[Path]) -> list[Scenario]:
             found[scenario.id] = scenario
     if not found:
         raise ScenarioInvalid(f"no scenario in {', '.join(map(str, paths))}")
-    return [found[id] for id in sorted(found)]
+    return [found[name] for name in sorted(found)]
 
 
 def schema() -> dict[str, Any]:

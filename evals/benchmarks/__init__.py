@@ -1,0 +1,1 @@
+"""Benchmarks on public data sets, read from a path the user gives; nothing of them is shipped."""
