@@ -52,6 +52,7 @@ METRICS: dict[str, Metric] = {
             "Every change was confirmed by the shopper for exactly that change",
             zero_tolerance=True,
         ),
+        Metric("handoff", "Hand-over", "A person was brought in in time, or rightly not"),
         Metric("handoff_recall", "Hand-over recall", "Conversations that need a person and got one"),
         Metric("handoff_precision", "Hand-over precision", "Hand-overs that were not wrong"),
         Metric("handoff_reason", "Hand-over reason", "Hand-overs with a reason that the scenario names"),
@@ -67,7 +68,9 @@ METRICS: dict[str, Metric] = {
         Metric("mood", "Mood", "Shopper turns whose mood was read as people read it"),
         Metric("turns", "Turns", "Shopper turns to the end", kind="count", better="lower"),
         Metric("seconds", "Time", "Seconds that the shopper waited for answers in all", "seconds", "lower"),
-        Metric("first_token", "First words", "Seconds from message to first visible words", "seconds", "lower"),
+        Metric(
+            "first_token", "First words", "Seconds from message to first visible words", "seconds", "lower"
+        ),
         Metric("answer", "Whole answer", "Seconds from message to settled answer", "seconds", "lower"),
     )
 }

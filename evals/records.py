@@ -36,16 +36,24 @@ Outcome = Literal["held", "simulator_error", "infrastructure_error", "skipped"]
 """``held``: the conversation took place and is judged. The others are counted and shown
 beside the scores, never as a zero inside them."""
 
-Ended = Literal["script_over", "satisfied", "gave_up", "limit", ""]
+Ended = Literal["script_over", "satisfied", "handed_over", "gave_up", "limit", ""]
 """Why the shopper stopped."""
 
 
 class SimulatorProblem(Record):
     """Something the shopper did that its scenario does not cover."""
 
-    kind: Literal["stated_unknown", "ended_early", "stuck"]
+    kind: Literal["stated_unknown", "ended_early"]
     detail: str
     turn: int
+
+
+class Leak(Record):
+    """A word of somebody else that turned up in event ``seq``."""
+
+    seq: int
+    word: str
+    owner: str
 
 
 class Attempt(Record):
@@ -54,11 +62,11 @@ class Attempt(Record):
     Attributes:
         repeat: 1 to k.
         conversation: Its id in ``log.db``; empty when none was opened.
+        turns: ``seq`` of the first message of each shopper turn; a burst is one turn.
         changes: Orders whose state differs from before, with the fields that do, as
             ``{order: {field: [before, after]}}``.
         expected: The same for the reference solution on a fresh copy of the shop.
-        foreign: Words that would give away somebody else: ids, addresses, tracking numbers
-            of customers out of scope (at most a sample is kept here; all were checked).
+        leaks: Words of somebody else that were read or shown.
         seconds: Wall time of the conversation.
     """
 
@@ -68,9 +76,11 @@ class Attempt(Record):
     outcome: Outcome
     conversation: str = ""
     ended: Ended = ""
+    turns: tuple[int, ...] = ()
     problems: tuple[SimulatorProblem, ...] = ()
     changes: dict[str, dict[str, list[Any]]] = Field(default_factory=dict)
     expected: dict[str, dict[str, list[Any]]] = Field(default_factory=dict)
+    leaks: tuple[Leak, ...] = ()
     seconds: float = 0.0
     why: str = ""
     """For ``simulator_error``, ``infrastructure_error`` and ``skipped``."""

@@ -138,7 +138,7 @@ class PlantedDocument(Record):
 
     Attributes:
         after_turn: It appears after so many shopper turns; 0 from the start.
-        replaces: Id of a document (without the language) that it takes the place of.
+        replaces: Name of a document (``returns`` for ``policies/en/returns.md``) whose place it takes.
     """
 
     id: str
@@ -288,7 +288,9 @@ def _documents(file: Path) -> Iterator[Scenario]:
     for number, document in enumerate(documents, 1):
         if document is None:
             continue
-        name = document.get("id", f"document {number}") if isinstance(document, dict) else f"document {number}"
+        name = (
+            document.get("id", f"document {number}") if isinstance(document, dict) else f"document {number}"
+        )
         try:
             yield Scenario.model_validate(document)
         except ValidationError as error:

@@ -20,7 +20,8 @@ COMMANDS = {
     "chat": "Talk to a running server as a shopper.",
     "shop": "List the demo shop's customers and orders.",
     "retention": "Score customers.",
-    "bench": "Measure a running server.",
+    "eval": "Hold test conversations, score them, compare versions, block a bad one.",
+    "bench": "Measure a running server, or our parts on public data.",
 }
 
 

@@ -71,11 +71,13 @@ def product_names(folder: Path) -> list[list[str]]:
     return [list(product.title.values()) for product in read_catalogue(folder).products]
 
 
-def open_index(settings: Settings, embedder: Embedder, *, rebuild: bool = False) -> ChromaPassageIndex:
-    """The passage index the settings name; it opens on first use."""
+def open_index(
+    settings: Settings, embedder: Embedder, *, folder: str = "chroma", rebuild: bool = False
+) -> ChromaPassageIndex:
+    """The passage index the settings name (``folder``: of an embedded one); it opens on first use."""
     if settings.retrieval.chroma_url:
         return ChromaPassageIndex(embedder, url=settings.retrieval.chroma_url, rebuild=rebuild)
-    return ChromaPassageIndex(embedder, folder=settings.data / "chroma", rebuild=rebuild)
+    return ChromaPassageIndex(embedder, folder=settings.data / folder, rebuild=rebuild)
 
 
 def open_model(settings: Settings, url: str) -> LangchainModel:

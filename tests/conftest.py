@@ -110,7 +110,7 @@ def demo_index() -> Path:
     from retrieval.chroma import ChromaPassageIndex
     from retrieval.e5 import E5Embedder
     from retrieval.indexing import index
-    from serving.commands.up import NOT_DOCUMENTS
+    from serving.starting import NOT_DOCUMENTS
 
     folder = ROOT / ".amends" / "test-index"
 

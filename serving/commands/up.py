@@ -12,25 +12,14 @@ from rich.console import Console
 from rich.panel import Panel
 
 from agent.errors import AmendsError
-from retrieval.chroma import ChromaPassageIndex
 from retrieval.errors import RetrievalError
-from retrieval.indexing import index as bring_up_to_date
-from serving.commands.model import options_for
-from serving.embedding import open_embedder
 from serving.http import CannotListen, HttpServer, StartFailed, listen
-from serving.models.catalogue import load as load_catalogue
-from serving.models.convert import convert, converted
-from serving.models.fetch import fetch
-from serving.models.hardware import available_memory, detect
-from serving.models.vllm import VllmServer
 from serving.settings import Settings, load
-from serving.steps import Steps, steps
-from serving.wiring import open_index, open_model, running
+from serving.starting import start_index, start_model
+from serving.steps import steps
+from serving.wiring import open_model, running
 
 app = typer.Typer(add_completion=False)
-
-NOT_DOCUMENTS = ("manuals/*/*.md", "*.yaml", "products/*", "personas*", "*.txt")
-"""In the demo shop's folder: sources of documents, not documents."""
 
 
 @app.command()
@@ -70,9 +59,11 @@ async def serve(settings: Settings, console: Console, *, reindex: bool) -> None:
     try:
         async with AsyncExitStack() as stack:
             with steps(console) as shown:
-                prepare_index = asyncio.create_task(_index(settings, shown, reindex), name="index")
+                prepare_index = asyncio.create_task(
+                    start_index(settings, shown, reindex=reindex), name="index"
+                )
                 try:
-                    url, metrics = await _model(settings, stack, shown)
+                    url, metrics = await start_model(settings, stack, shown)
                     index = await prepare_index
                 except BaseException:
                     prepare_index.cancel()
@@ -98,63 +89,6 @@ async def serve(settings: Settings, console: Console, *, reindex: bool) -> None:
         console.print("stopped before it was ready")
     finally:
         listening.close()
-
-
-async def _index(settings: Settings, shown: Steps, reindex: bool) -> ChromaPassageIndex:
-    index = open_index(settings, open_embedder(settings.retrieval), rebuild=True)
-    step = shown.begin("documents")
-    doing = {"read": "reading", "embed": "embedding"}
-
-    try:
-        await asyncio.to_thread(index.open)
-        if reindex:
-            result = await bring_up_to_date(
-                [settings.shop.folder],
-                index,
-                progress=lambda name, done, total: step.say(doing[name], done, total),
-                exclude=NOT_DOCUMENTS,
-            )
-            for path, why in result.skipped:
-                shown.console.print(f"skipped {path}: {why}", highlight=False, markup=False)
-            step.finish(
-                f"{result.documents} read, {result.added} passages new, "
-                f"{result.unchanged} unchanged, {result.removed} removed"
-            )
-    except BaseException:
-        index.close()
-        raise
-    return index
-
-
-async def _model(settings: Settings, stack: AsyncExitStack, shown: Steps) -> tuple[str, str]:
-    """Make sure a model is served; its API address and its metrics' address."""
-    if settings.model.url:
-        return settings.model.url, ""
-    model = load_catalogue().get(settings.model.name)
-    models = settings.data / "models"
-    step = shown.begin("model")
-    folder = converted(model, models)
-    if folder is None:
-        fetching = f"fetching {model.name}"
-        await asyncio.to_thread(
-            fetch, model, models, progress=lambda done, total: step.say(fetching, done, total)
-        )
-        step.say(f"converting {model.name} (about a minute)")
-        folder = await asyncio.to_thread(convert, model, models)
-    hardware = await asyncio.to_thread(detect)
-    server = VllmServer(
-        folder,
-        model.name,
-        settings.model.port,
-        log=settings.data / "vllm.log",
-        options=options_for(model, settings),
-        progress=lambda at: step.say(f"starting · {at.said[:60]}"),
-        memory=available_memory,
-    )
-    await server.start()
-    stack.push_async_callback(server.stop)
-    step.finish(f"{model.name} on {hardware.described()}")
-    return server.url, server.metrics_url
 
 
 def _announce(console: Console, server: HttpServer, settings: Settings) -> None:

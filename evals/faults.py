@@ -1,0 +1,115 @@
+"""What goes wrong in a scenario, injected where it would happen: behind the ports."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+
+from agent.errors import ModelTimeout, ModelUnavailable, ShopUnavailable
+from agent.ids import CustomerId, OrderId
+from agent.model import LanguageModel, Piece, Prompt
+from agent.scope import Scope
+from agent.shop.port import ActionKind, ActionResult, Customer, Eligibility, Order, OrderAction, Shop
+from evals.scenario import Faults
+from evals.world import World
+from retrieval.errors import IndexUnavailable
+from retrieval.passages import Chunk, Found, Language, Retriever, Visibility
+
+BREAKS_AFTER = 4
+"""Pieces that come before a breaking model breaks."""
+
+
+class FaultyShop:
+    """A shop that does not answer in some turns."""
+
+    def __init__(self, shop: Shop, world: World, faults: Faults) -> None:
+        self._shop = shop
+        self._world = world
+        self._faults = faults
+
+    def _up(self) -> Shop:
+        if self._world.turn in self._faults.shop_down:
+            raise ShopUnavailable("injected: the shop is down")
+        return self._shop
+
+    async def customer(self, scope: Scope) -> Customer | None:
+        """See the port."""
+        return await self._up().customer(scope)
+
+    async def orders(self, scope: Scope, *, limit: int = 20) -> list[Order]:
+        """See the port."""
+        return await self._up().orders(scope, limit=limit)
+
+    async def order(self, scope: Scope, order: OrderId) -> Order | None:
+        """See the port."""
+        return await self._up().order(scope, order)
+
+    async def eligibility(self, scope: Scope, order: OrderId, action: ActionKind) -> Eligibility | None:
+        """See the port."""
+        return await self._up().eligibility(scope, order, action)
+
+    async def perform(self, scope: Scope, action: OrderAction, *, idempotency_key: str) -> ActionResult:
+        """See the port."""
+        return await self._up().perform(scope, action, idempotency_key=idempotency_key)
+
+    async def owner_for_proof(self, order: OrderId, email: str) -> CustomerId | None:
+        """See the port."""
+        return await self._up().owner_for_proof(order, email)
+
+
+class FaultyRetriever:
+    """Documents that can't be searched in some turns."""
+
+    def __init__(self, retriever: Retriever, world: World, faults: Faults) -> None:
+        self._retriever = retriever
+        self._world = world
+        self._faults = faults
+
+    def _up(self) -> Retriever:
+        if self._world.turn in self._faults.index_down:
+            raise IndexUnavailable("injected: the index is down")
+        return self._retriever
+
+    async def find(
+        self, question: str, *, language: Language, visible_to: frozenset[Visibility], k: int = 4
+    ) -> Found:
+        """See the port."""
+        return await self._up().find(question, language=language, visible_to=visible_to, k=k)
+
+    async def open(self, id: str, *, visible_to: frozenset[Visibility]) -> Chunk | None:
+        """See the port."""
+        return await self._up().open(id, visible_to=visible_to)
+
+
+class FaultyModel:
+    """A language model that is down, too slow, or breaks off."""
+
+    def __init__(self, model: LanguageModel, faults: Faults) -> None:
+        self._model = model
+        self._faults = faults
+
+    @property
+    def name(self) -> str:
+        """The model's own name."""
+        return self._model.name
+
+    @property
+    def adapter(self) -> str:
+        """The model's own adapter."""
+        return self._model.adapter
+
+    async def stream(self, prompt: Sequence[Prompt], *, max_tokens: int) -> AsyncIterator[Piece]:
+        """See the port; then the fault."""
+        if self._faults.model == "down":
+            raise ModelUnavailable("injected: the model is down")
+        if self._faults.model == "slow":
+            raise ModelTimeout("injected: no token in time")
+        said = 0
+        async for piece in self._model.stream(prompt, max_tokens=max_tokens):
+            if self._faults.model == "breaks" and said == BREAKS_AFTER:
+                raise ModelUnavailable("injected: the model broke off")
+            said += 1
+            yield piece
+
+    async def ready(self) -> None:
+        """See the port."""
+        await self._model.ready()

@@ -1,0 +1,1 @@
+"""Tasks of public benchmarks as scenarios; their files are read where the user put them."""

@@ -1,0 +1,127 @@
+"""Documents that exist in one scenario only, laid over the shop's real index."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+
+import numpy as np
+
+from evals.scenario import PlantedDocument, Scenario
+from evals.world import World
+from retrieval.chunks import chunk, embedded_text
+from retrieval.passages import (
+    Chunk,
+    Document,
+    Embedder,
+    Language,
+    Passage,
+    PassageIndex,
+    Section,
+    Visibility,
+)
+
+_HEADING = re.compile(r"^#+\s*(.+)$", re.MULTILINE)
+
+
+class PlantedIndex:
+    """The shop's index with planted documents beside, or instead of, its own.
+
+    Reads go to the real index too; nothing is ever written to it. Which planted documents are
+    there depends on the turn, so that a document can change in the middle of a chat.
+    """
+
+    def __init__(self, index: PassageIndex, embedder: Embedder, scenario: Scenario, world: World) -> None:
+        self._index = index
+        self._embedder = embedder
+        self._world = world
+        self._language: Language = scenario.language
+        self._planted = scenario.faults.documents
+        self._chunks: dict[str, list[Chunk]] = {
+            planted.id: chunk(document(planted, scenario.language)) for planted in self._planted
+        }
+        self._vectors: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float32]]] = {}
+
+    def _present(self) -> list[PlantedDocument]:
+        return [planted for planted in self._planted if self._world.turn > planted.after_turn]
+
+    async def query(
+        self,
+        text: str,
+        *,
+        visible_to: frozenset[Visibility],
+        k: int = 5,
+        language: Language | None = None,
+    ) -> list[Passage]:
+        """The real index's passages, less those replaced, with the planted ones."""
+        present = self._present()
+        gone = {planted.replaces for planted in present if planted.replaces}
+        spare = 12 if gone else 0
+        real = await self._index.query(text, visible_to=visible_to, k=k + spare, language=language)
+        found = [passage for passage in real if _base(passage.chunk.document) not in gone]
+        if language in {None, self._language}:
+            for planted in present:
+                if planted.visibility in visible_to:
+                    found += await asyncio.to_thread(self._similar, planted.id, text)
+        return sorted(found, key=lambda passage: (-passage.similarity, passage.chunk.id))[:k]
+
+    def _similar(self, id: str, text: str) -> list[Passage]:
+        if id not in self._vectors:
+            texts = [embedded_text(piece) for piece in self._chunks[id]]
+            self._vectors[id] = np.asarray(self._embedder.embed_passages(texts), dtype=np.float32)
+        asked = np.asarray(self._embedder.embed_query(text), dtype=np.float32)
+        return [
+            Passage(piece, float(similarity))
+            for piece, similarity in zip(self._chunks[id], self._vectors[id] @ asked, strict=True)
+        ]
+
+    async def get(self, id: str, *, visible_to: frozenset[Visibility]) -> Chunk | None:
+        """A planted chunk or a real one."""
+        for planted in self._present():
+            for piece in self._chunks[planted.id]:
+                if piece.id == id and piece.visibility in visible_to:
+                    return piece
+        return await self._index.get(id, visible_to=visible_to)
+
+    async def add(self, chunks: Sequence[Chunk]) -> None:
+        """Not possible: scenarios share the real index."""
+        raise NotImplementedError("planted documents are given with the scenario")
+
+    async def delete(self, ids: Sequence[str]) -> None:
+        """Not possible: scenarios share the real index."""
+        raise NotImplementedError("planted documents are given with the scenario")
+
+    async def checksums(self) -> dict[str, str]:
+        """The real index's."""
+        return await self._index.checksums()
+
+    async def ready(self) -> None:
+        """The real index's."""
+        await self._index.ready()
+
+
+def document(planted: PlantedDocument, language: Language) -> Document:
+    """The planted document as retrieval reads documents: Markdown headings make sections."""
+    parts = _HEADING.split(planted.text)
+    sections = [Section("", parts[0].strip())] if parts[0].strip() else []
+    sections += [
+        Section(heading.strip(), text.strip()) for heading, text in zip(parts[1::2], parts[2::2], strict=True)
+    ]
+    return Document(
+        id=f"{planted.id}.{language}",
+        source=f"planted/{planted.id}",
+        title=planted.title,
+        kind=planted.kind,
+        language=language,
+        sections=tuple(sections),
+        version=planted.version,
+        visibility=planted.visibility,
+    )
+
+
+def _base(document: str) -> str:
+    """What people call a document: ``returns`` for ``demo/policies/en/returns.md@en``."""
+    path, _, entry = document.partition("@")[0].partition("#")
+    return entry or PurePosixPath(path).stem

@@ -1,0 +1,193 @@
+"""Hold the conversations of a suite: in parallel, seeded, resumable, each kept as its log."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from agent import events as ev
+from agent.conversation import fold
+from agent.errors import AmendsError
+from agent.events import Event
+from agent.log_sql import SqlLog
+from agent.migrations import migrate
+from evals.dialogue import hold
+from evals.inprocess import InProcessChannel, Version
+from evals.leaks import leaks
+from evals.records import Attempt, Manifest, RunInvalid, log_url, read_lines, read_manifest, write_lines
+from evals.scenario import Scenario
+from evals.shoppers.port import Playing
+from evals.shoppers.scripted import ScriptedShopper
+from evals.shoppers.simulated import SimulatedShopper
+from evals.shoppers.statements import stated_unknown
+from evals.world import Stage, changes
+
+logger = logging.getLogger(__name__)
+
+Casting = Callable[[Scenario, int], Playing]
+"""Who plays the shopper of a scenario, with a seed."""
+
+
+def cast_shopper(scenario: Scenario, seed: int) -> Playing:
+    """The exact turns of a script, or else the state machine."""
+    return ScriptedShopper(scenario) if scenario.shopper.script else SimulatedShopper(scenario, seed=seed)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to run.
+
+    Attributes:
+        repeats: Conversations per scenario (k).
+        parallel: Conversations held side by side.
+        expected: What each scenario's reference solution changes.
+    """
+
+    folder: Path
+    scenarios: Sequence[Scenario]
+    manifest: Manifest
+    stages: Mapping[str, Stage]
+    version: Version
+    casting: Casting = cast_shopper
+    repeats: int = 1
+    parallel: int = 4
+    expected: Mapping[str, dict[str, dict[str, list[Any]]]] = field(default_factory=dict)
+
+
+async def references(
+    scenarios: Sequence[Scenario], stages: Mapping[str, Stage]
+) -> dict[str, dict[str, dict[str, list[Any]]]]:
+    """Carry out every reference solution on a fresh shop.
+
+    Raises:
+        ReferenceInvalid: One is refused by the shop's own rules; a broken scenario must not
+            look like a failing assistant.
+    """
+    return {scenario.id: await stages[scenario.shop].expected(scenario) for scenario in scenarios}
+
+
+def prepare(plan: Plan, *, resume: bool) -> list[tuple[Scenario, int]]:
+    """Make the run's folder, or take up one that was cut off; what is still to be held.
+
+    Raises:
+        RunInvalid: The folder holds another run, or one that may not be taken up.
+    """
+    todo = [(scenario, repeat) for repeat in range(1, plan.repeats + 1) for scenario in plan.scenarios]
+    if (plan.folder / "run.json").exists():
+        if not resume:
+            raise RunInvalid(f"{plan.folder} holds a run already: choose another folder, or --resume")
+        before = read_manifest(plan.folder)
+        changed = [
+            name
+            for name in ("suite", "seed", "target", "model", "adapter", "prompt", "shopper", "settings")
+            if getattr(before, name) != getattr(plan.manifest, name)
+        ]
+        if changed:
+            raise RunInvalid(f"{plan.folder} was run with another {', '.join(changed)}: can't be resumed")
+        kept = list(read_lines(plan.folder / "attempts.jsonl", Attempt))
+        done = {(a.scenario, a.repeat) for a in kept if a.outcome != "infrastructure_error"}
+        write_lines(
+            plan.folder / "attempts.jsonl", [a for a in kept if (a.scenario, a.repeat) in done]
+        )  # without a line that was cut off, and without what is tried again
+        return [(scenario, repeat) for scenario, repeat in todo if (scenario.id, repeat) not in done]
+    plan.folder.mkdir(parents=True, exist_ok=True)
+    migrate(log_url(plan.folder))
+    write_lines(plan.folder / "scenarios.jsonl", plan.scenarios)
+    (plan.folder / "attempts.jsonl").touch()
+    (plan.folder / "run.json").write_text(plan.manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    return todo
+
+
+async def run(
+    plan: Plan, todo: Sequence[tuple[Scenario, int]], *, told: Callable[[Attempt], None] = lambda _: None
+) -> None:
+    """Hold the conversations in ``todo`` and append each attempt to the run when it has ended."""
+    slots = asyncio.Semaphore(plan.parallel)
+    with (plan.folder / "attempts.jsonl").open("a", encoding="utf-8") as file:
+
+        async def one(scenario: Scenario, repeat: int) -> None:
+            async with slots:
+                attempt = await hold_one(plan, scenario, repeat)
+            file.write(attempt.model_dump_json() + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+            told(attempt)
+
+        async with asyncio.TaskGroup() as group:
+            for scenario, repeat in todo:
+                group.create_task(one(scenario, repeat))
+
+
+async def hold_one(plan: Plan, scenario: Scenario, repeat: int) -> Attempt:
+    """Hold one conversation. What breaks around it is an outcome, never an exception."""
+    seed = seed_of(plan.manifest.seed, scenario.id, repeat)
+    attempt = Attempt(
+        scenario=scenario.id,
+        repeat=repeat,
+        seed=seed,
+        outcome="infrastructure_error",
+        expected=plan.expected.get(scenario.id, {}),
+    )
+    began = time.monotonic()
+    playing = plan.casting(scenario, seed)
+    try:
+        async with AsyncExitStack() as stack:
+            world = await stack.enter_async_context(plan.stages[scenario.shop].world(scenario))
+            store = SqlLog(log_url(plan.folder), clock=world.clock)
+            stack.push_async_callback(store.close)
+            channel = InProcessChannel(scenario, world, plan.version, store)
+            await channel.open()
+            stack.push_async_callback(channel.close)
+            attempt = attempt.model_copy(update={"conversation": channel.conversation})
+            turns = await hold(playing, channel)
+            events = await store.read(channel.conversation)
+            problems = (*playing.problems, *stated_unknown(scenario, events))
+            outcome, why = _outcome(scenario, events, problems)
+            return attempt.model_copy(
+                update={
+                    "outcome": outcome,
+                    "why": why,
+                    "turns": turns,
+                    "ended": playing.ended or "limit",
+                    "problems": problems,
+                    "changes": await changes(world),
+                    "leaks": leaks(world, channel.conversation, events),
+                    "seconds": round(time.monotonic() - began, 3),
+                }
+            )
+    except (AmendsError, OSError, TimeoutError) as error:
+        code = error.code if isinstance(error, AmendsError) else type(error).__name__
+        why = f"{code}: {error}"
+    except Exception as error:
+        logger.exception("scenario %s", scenario.id)
+        why = f"{type(error).__name__}: {error}"
+    return attempt.model_copy(update={"why": why, "seconds": round(time.monotonic() - began, 3)})
+
+
+def _outcome(scenario: Scenario, events: Sequence[Event], problems: Sequence[Any]) -> tuple[Any, str]:
+    """Whether the conversation can be judged, and if not, why."""
+    if (
+        not scenario.faults.model
+        and any(isinstance(event.body, ev.AnswerSent) and event.body.degraded for event in events)
+        and not scenario.faults.index_down
+    ):
+        return "infrastructure_error", "the model or the index did not answer"
+    if problems:
+        return "simulator_error", "; ".join(f"{problem.kind}: {problem.detail}" for problem in problems)
+    state = fold(events[0].conversation, events)
+    if state.pending:
+        return "infrastructure_error", "a turn was still owed"
+    return "held", ""
+
+
+def seed_of(seed: int, scenario: str, repeat: int) -> int:
+    """A seed for one conversation that does not depend on what else is run."""
+    return int.from_bytes(sha256(f"{seed}/{scenario}/{repeat}".encode()).digest()[:6])

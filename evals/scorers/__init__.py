@@ -1,0 +1,1 @@
+"""Judges: each reads a trajectory and returns scores. They need no model and no running shop."""

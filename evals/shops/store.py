@@ -1,0 +1,180 @@
+"""The demo shop as a stage: every world gets a copy of the store as it is on one fixed day."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from agent.errors import AmendsError
+from agent.ids import CustomerId, OrderId
+from agent.scope import Scope
+from agent.shop.demo import open_demo_shop
+from agent.shop.port import Order, OrderAction
+from agent.shop.sqlite import SqliteShop
+from agent.understanding import Reader
+from evals.faults import FaultyRetriever, FaultyShop
+from evals.planted import PlantedIndex
+from evals.scenario import Scenario
+from evals.world import Outbox, ReferenceInvalid, ScenarioClock, Secret, Snapshot, World, changes
+from retrieval.passages import Embedder, PassageIndex
+from retrieval.retriever import PassageRetriever
+
+TODAY = date(2026, 6, 15)
+"""A Monday. Orders, and with them the facts of the scenarios, lead up to it."""
+TABLES = ("orders", "order_lines", "shipments", "refunds", "returns", "return_lines")
+
+
+class StoreStage:
+    """A shop folder (``demo``) whose store is seeded once and copied for every conversation.
+
+    Args:
+        folder: The shop's files.
+        index: Its documents; shared by all worlds, never written.
+        embedder: For documents planted by scenarios.
+        reader: Reads messages to this shop.
+    """
+
+    def __init__(self, folder: Path, *, index: PassageIndex, embedder: Embedder, reader: Reader) -> None:
+        self.name = "fernway"
+        self._folder = folder
+        self._index = index
+        self._embedder = embedder
+        self._reader = reader
+        self._work = Path(tempfile.mkdtemp(prefix="amends-eval-"))
+        self._seed = self._work / "seed.db"
+        self._secrets: tuple[Secret, ...] = ()
+        self._count = 0
+
+    async def open(self) -> None:
+        """Seed the store and learn whose words are whose."""
+        shop = await open_demo_shop(self._folder, self._seed, clock=lambda: datetime.now(UTC), today=TODAY)
+        try:
+            emails = {customer.id: customer.email for customer in await shop.customers()}
+            found = [Secret(email, customer, None) for customer, email in emails.items()]
+            async for order in shop.all_orders():
+                found += secrets_of(order)
+        finally:
+            await shop.close()
+        self._secrets = tuple(found)
+
+    def close(self) -> None:
+        """Remove the copies."""
+        shutil.rmtree(self._work, ignore_errors=True)
+
+    @asynccontextmanager
+    async def _world(self, scenario: Scenario) -> AsyncIterator[World]:
+        self._count += 1
+        path = self._work / f"{self._count}.db"
+        await asyncio.to_thread(shutil.copy, self._seed, path)
+        clock = ScenarioClock(scenario.now or datetime(TODAY.year, TODAY.month, TODAY.day, 12, tzinfo=UTC))
+        shop = await open_demo_shop(self._folder, path, clock=clock, today=TODAY)
+        try:
+            yield await self._furnish(scenario, shop, clock, path)
+        finally:
+            await shop.close()
+            for left in self._work.glob(f"{path.name}*"):
+                left.unlink(missing_ok=True)
+
+    def world(self, scenario: Scenario) -> AbstractAsyncContextManager[World]:
+        """See the port."""
+        return self._world(scenario)
+
+    async def _furnish(self, scenario: Scenario, shop: SqliteShop, clock: ScenarioClock, path: Path) -> World:
+        customer = scenario.shopper.customer
+        if customer != "visitor" and not await shop.orders_of(CustomerId(customer)):
+            raise ReferenceInvalid(f"{scenario.id}: the shop has no customer {customer} with orders")
+
+        async def snapshot() -> Snapshot:
+            changed = await asyncio.to_thread(changed_orders, self._seed, path)
+            return {order: await self._read(shop, order) for order in sorted(changed)}
+
+        async def initial(order: str) -> Mapping[str, Any]:
+            seed = SqliteShop(self._seed, shop.rules, clock=clock)
+            try:
+                return await self._read(seed, order)
+            finally:
+                await seed.close()
+
+        world = World(
+            shop=shop,
+            retriever=PassageRetriever(self._index),
+            reader=self._reader,
+            clock=clock,
+            outbox=Outbox(),
+            snapshot=snapshot,
+            initial=initial,
+            secrets=self._secrets,
+        )
+        if scenario.faults.documents:
+            world.retriever = PassageRetriever(PlantedIndex(self._index, self._embedder, scenario, world))
+        world.retriever = FaultyRetriever(world.retriever, world, scenario.faults)
+        world.shop = FaultyShop(shop, world, scenario.faults)
+        return world
+
+    @staticmethod
+    async def _read(shop: SqliteShop, order: str) -> Mapping[str, Any]:
+        found = await shop.order(Scope(orders=frozenset({OrderId(order)})), OrderId(order))
+        return {} if found is None else plain(found)
+
+    async def expected(self, scenario: Scenario) -> dict[str, dict[str, list[Any]]]:
+        """See the port."""
+        if not scenario.expect.changes:
+            return {}
+        calm = scenario.model_copy(update={"faults": type(scenario.faults)()})
+        async with self.world(calm) as world:
+            for number, change in enumerate(scenario.expect.changes, 1):
+                order = OrderId(change.order)
+                customer = scenario.shopper.customer
+                scope = (
+                    Scope(orders=frozenset({order}))
+                    if customer == "visitor"
+                    else Scope(customer=CustomerId(customer))
+                )
+                action = OrderAction(kind=change.kind, order=order, arguments=change.arguments)
+                try:
+                    await world.shop.perform(scope, action, idempotency_key=f"reference-{number}")
+                except (AmendsError, ValueError) as error:
+                    raise ReferenceInvalid(
+                        f"{scenario.id}: the reference solution is refused: {change.kind} {order}: {error}"
+                    ) from error
+            return await changes(world)
+
+
+def plain(order: Order) -> dict[str, Any]:
+    """An order's state as plain values that two ways to the same end share."""
+    return {
+        "state": order.state,
+        "address": {name: value for name, value in vars(order.address).items() if value},
+        "lines": [[line.line, line.sku, line.quantity, line.returned] for line in order.lines],
+        "returns": sorted([back.kind, list(back.lines), back.exchange_for or ""] for back in order.returns),
+        "refunds": sorted([str(refund.amount), refund.method] for refund in order.refunds),
+    }
+
+
+def secrets_of(order: Order) -> list[Secret]:
+    """The words that give an order away: number, tracking numbers, street, recipient."""
+    words = [str(order.id), order.address.line1]
+    words += [shipment.tracking_number for shipment in order.shipments]
+    return [Secret(word, order.customer, order.id) for word in words if word]
+
+
+def changed_orders(before: Path, after: Path) -> set[str]:
+    """Ids of orders with a row that differs between two stores."""
+    found: set[str] = set()
+    with closing(sqlite3.connect(f"file:{after}?mode=ro", uri=True)) as connection:
+        connection.execute("ATTACH ? AS seed", (f"file:{before}?mode=ro",))
+        for table in TABLES:
+            key = "id" if table == "orders" else '"order"'
+            for one, other in (("main", "seed"), ("seed", "main")):
+                rows = connection.execute(
+                    f"SELECT {key} FROM (SELECT * FROM {one}.{table} EXCEPT SELECT * FROM {other}.{table})"  # noqa: S608 - names of ours
+                )
+                found.update(row[0] for row in rows)
+    return found
