@@ -28,7 +28,9 @@ class LiveLog:
         self, conversation: ConversationId, bodies: Sequence[EventBody], *, expected: int
     ) -> list[Event]:
         """Append and publish; see the port."""
-        return await asyncio.shield(self._append(conversation, bodies, expected))
+        task = asyncio.create_task(self._append(conversation, bodies, expected))
+        task.add_done_callback(_looked_at)
+        return await asyncio.shield(task)
 
     async def _append(
         self, conversation: ConversationId, bodies: Sequence[EventBody], expected: int
@@ -71,3 +73,9 @@ class LiveLog:
     async def ready(self) -> None:
         """See the port."""
         await self._log.ready()
+
+
+def _looked_at(task: asyncio.Task[list[Event]]) -> None:
+    """A conflict after the caller was cancelled concerns nobody: the next turn reads afresh."""
+    if not task.cancelled():
+        task.exception()

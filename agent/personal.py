@@ -129,16 +129,16 @@ def _long_number(number: str) -> bool:
 
 # ---- names ---------------------------------------------------------------------------------
 
-_UPPER = (
-    "A-ZÀ-ÖØ-ÞĀĂĄĆĈĊČĎĐĒĔĖĘĚĜĞĠĢĤĦĨĪĬĮİĴĶĹĻĽĿŁŃŅŇŌŎŐŒŔŖŘŚŜŞŠŢŤŦŨŪŬŮŰŲŴŶŸŹŻŽȘȚΆΈ-ΏΑ-ΩА-ЯЁ"
-)
+_UPPER = "A-ZÀ-ÖØ-ÞĀĂĄĆĈĊČĎĐĒĔĖĘĚĜĞĠĢĤĦĨĪĬĮİĴĶĹĻĽĿŁŃŅŇŌŎŐŒŔŖŘŚŜŞŠŢŤŦŨŪŬŮŰŲŴŶŸŹŻŽȘȚΆΈ-ΏΑ-ΩА-ЯЁ"
 _WORD = rf"[{_UPPER}](?:[^\W\d_]|['’-](?!s\b)(?=[^\W\d_])){{0,30}}+(?![^\W\d_])"
 _BETWEEN = rf"(?:[{_UPPER}]\.|van|von|de|der|den|la|del|della|da|di|dos|du|le|ter|bin|al|el|zu)"
 _NAME = rf"{_WORD}(?:(?:[ ]{_BETWEEN}){{0,2}}[ ]{_WORD}){{0,2}}"
 _FULL_NAME = rf"{_WORD}(?:(?:[ ]{_BETWEEN}){{0,2}}[ ]{_WORD}){{1,2}}"
 
 _LABEL = re.compile(rf"[>\s]*(?P<it>{_FULL_NAME})\s*")
-_FIRM = re.compile(r"\b(?:Inc|Ltd|LLC|GmbH|AG|Co|Corp\w*|Company|Group|Store|Shop|Center|Centre|Services?|Systems?)\b")
+_FIRM = re.compile(
+    r"\b(?:Inc|Ltd|LLC|GmbH|AG|Co|Corp\w*|Company|Group|Store|Shop|Center|Centre|Services?|Systems?)\b"
+)
 
 _NOT_NAMES = frozenset(
     """i the a an and or but not no yes hi hello dear hey thanks thank please sorry sir madam all everyone everybody
@@ -229,7 +229,9 @@ _STREET_END = (
     "|vägen|väg|gränd|veien|vegen|straat|laan|plein|kade|dijk|gracht|singel|utca|út|tér|útja|ulica|ova|ská|cesta|nám\\."
     "|stræde|allé|bakken|stígur?|stræti|braut|gerði|vegur"
 )
-_UNIT = r"(?:Apt|Apartment|Suite|Ste|Unit|Flat|Room|Rm|Floor|Fl|Building|Bldg|Box|Lot|PMB)\b\.?\s?#?\s?\w{1,6}"
+_UNIT = (
+    r"(?:Apt|Apartment|Suite|Ste|Unit|Flat|Room|Rm|Floor|Fl|Building|Bldg|Box|Lot|PMB)\b\.?\s?#?\s?\w{1,6}"
+)
 _PIECE = rf"(?:{_UNIT}|(?:[{_UPPER}][\w'’.-]*|\d[\w-]{{0,8}}|[,#])(?:[ ](?:[{_UPPER}][\w'’.-]*|\d[\w-]{{0,8}}|de|of|la|upon|sur)){{0,4}})"
 _MORE = rf"(?:(?:,\s*|[ ]|\s*\n[ >]*,?[ ]*)(?!\+|\(?\d[\d ()-]{{7,}}){_PIECE}){{0,6}}"
 """What may follow a street: flat, town, country, code, on the same line or the next ones."""
@@ -244,9 +246,13 @@ class _Recogniser:
     holds: Callable[[str], bool] = lambda _: True
 
 
-def _that(type: Type, pattern: str, holds: Callable[[str], bool] = lambda _: True, *, case: bool = False) -> _Recogniser:
+def _that(
+    type: Type, pattern: str, holds: Callable[[str], bool] = lambda _: True, *, case: bool = False
+) -> _Recogniser:
     """A recogniser; ``case`` says that capitals matter."""
-    return _Recogniser(type, re.compile(pattern, re.MULTILINE if case else re.MULTILINE | re.IGNORECASE), holds)
+    return _Recogniser(
+        type, re.compile(pattern, re.MULTILINE if case else re.MULTILINE | re.IGNORECASE), holds
+    )
 
 
 @cache
@@ -301,7 +307,7 @@ def _addresses() -> tuple[_Recogniser, ...]:
     """A street with its number, and what follows; or what stands after "my address is"."""
     return (
         _that("address", rf"\b(?P<it>{_HOUSE},? (?:[{_UPPER}\d][\w'’.-]*[ ]){{1,5}}(?:{_STREETS})\b\.?{_MORE})", case=True),
-        _that("address", rf"\b(?P<it>(?:\d{{1,6}} )?[{_UPPER}][\w'’-]*(?:{_STREET_END})[,]? ?{_HOUSE}\b{_MORE})", case=True),
+        _that("address", rf"\b(?P<it>(?:\d{{1,6}} )?[{_UPPER}][\w'’-]{{1,30}}(?:{_STREET_END})[,]? ?{_HOUSE}\b{_MORE})", case=True),
         _that("address", rf"\b(?P<it>[a-zäöåøæ]{{3,}}(?:strasse|straße|straat|katu|vej|gade|gatan|vägen|veien) {_HOUSE})\b", case=True),
         _that("address", r"(?P<it>(?:\b(?:PSC|CMR|Unit) \d+,? Box \d+|\b\w+(?: \w+){0,3})[\s,]*\n?\b(?:APO|FPO|DPO),? A[AEP] \d{5})\b"),
         _that("address", rf"\b(?P<it>(?:\d{{1,6}},? ){{1,2}}(?:{_STREET_FIRST}) (?:(?:de|del|della|di|da|do|dos|la|le|les|des|du|den) |[{_UPPER}][\w'’.-]*[ ]?){{1,5}}{_MORE})", case=True),

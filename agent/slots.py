@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from agent.ids import OrderId
 from agent.understanding import Said
@@ -29,6 +30,40 @@ _ORDER_WORD = re.compile(r"\border\b|\bnumber\b|订单|单号", re.IGNORECASE)
 _ONE_TIME = re.compile(r"\b(?:code|otp|pin)\b|验证码|校验码", re.IGNORECASE)
 
 
+_PRODUCT_BEFORE = re.compile(
+    r"(?:\b(?:product|item|sku)|商品|产品)\s?(?:id|number|no\.?|编号|号)?\s*[:：#]?\s*\Z", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True)
+class OrderNumbers:
+    """How a shop writes its order numbers: ``FW-104233`` is the lead ``FW-`` and six digits.
+
+    Attributes:
+        lead: What stands before the digits; empty when there is nothing.
+        digits: How many there are.
+    """
+
+    lead: str = "FW-"
+    digits: int = 6
+
+    def written(self, digits: str) -> OrderId:
+        """The number as the shop writes it."""
+        return OrderId(f"{self.lead}{digits}")
+
+    def named(self, text: str) -> re.Match[str] | None:
+        """The first number in ``text`` that is marked as one by the letters before it."""
+        letters = re.sub(r"[\W_]+", "", self.lead)
+        if not letters:
+            return None
+        pattern = rf"(?<![A-Za-z0-9]){re.escape(letters)}\s?-?\s?#?(\d{{{self.digits}}})(?!\d)"
+        return re.search(pattern, text, re.IGNORECASE)
+
+    def bare(self, text: str) -> Iterable[re.Match[str]]:
+        """Digits alone, as many as an order number has."""
+        return re.finditer(rf"(?<![\w.,+/-])\d{{{self.digits}}}(?![\w/-]|[.,]\d)", text, re.ASCII)
+
+
 def straighten(text: str) -> str:
     """Every kind of dash as ``-``."""
     return text.translate(_DASHES)
@@ -41,17 +76,20 @@ def email(text: str) -> str | None:
 
 
 def order_and_code(
-    text: str, earlier: Sequence[Said] = (), prefix: str = "FW"
+    text: str, earlier: Sequence[Said] = (), numbers: OrderNumbers | None = None
 ) -> tuple[OrderId | None, str | None]:
     """The order number and the one-time code of a message.
 
     ``FW-104233``, ``fw104233`` and ``FW 104233`` are orders. Six bare digits are a code beside a
-    code word or alone after the assistant asked for one; otherwise an order number, unless
-    something beside them says that they are a price, a postcode or the like.
+    code word or alone after the assistant asked for one; otherwise, where order numbers have six
+    digits, an order number, unless something beside them says that they are a price, a postcode
+    or the like. Where they have more or fewer, so many bare digits are one, unless they are said
+    to be a product.
     """
+    numbers = numbers or OrderNumbers()
     text = EMAIL.sub(" ", straighten(text))
-    named = re.search(rf"(?<![A-Za-z0-9]){re.escape(prefix)}\s?-?\s?#?(\d{{6}})(?!\d)", text, re.IGNORECASE)
-    order = OrderId(f"{prefix}-{named[1]}") if named else None
+    named = numbers.named(text)
+    order = numbers.written(named[1]) if named else None
     code: str | None = None
     rest = text if named is None else text[: named.start()] + " " * len(named[0]) + text[named.end() :]
     for match in _SIX.finditer(rest):
@@ -62,9 +100,21 @@ def order_and_code(
         beside = _nearest(before, after)
         if (beside or (_asked_for(earlier) if alone else "order")) == "code":
             code = code or match.group()
-        elif order is None:
-            order = OrderId(f"{prefix}-{match.group()}")
+        elif order is None and numbers.digits == len(match.group()):
+            order = numbers.written(match.group())
+    if order is None and numbers.digits != 6:
+        order = _bare_order(rest, numbers)
     return order, code
+
+
+def _bare_order(text: str, numbers: OrderNumbers) -> OrderId | None:
+    for match in numbers.bare(text):
+        before, after = text[max(0, match.start() - 28) : match.start()], text[match.end() :][:20]
+        if any(pattern.search(before) for pattern in (_NOT_ORDER_BEFORE, _PRODUCT_BEFORE)):
+            continue
+        if not _NOT_ORDER_AFTER.match(after):
+            return numbers.written(match.group())
+    return None
 
 
 def _nearest(before: str, after: str) -> str:

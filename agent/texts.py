@@ -29,3 +29,8 @@ def text(name: str, language: Language, /, **values: Any) -> str:
 def names() -> frozenset[str]:
     """All sentence names."""
     return frozenset(_texts())
+
+
+def templates() -> list[str]:
+    """All sentences of both languages as they stand in the file, with ``{names}`` unfilled."""
+    return [words for both in _texts().values() for words in both.values()]

@@ -25,7 +25,6 @@ _SAME_SPACE = 0.98
 """Cosine above which an embedder is the one the stored weights were fitted on: the same engine
 gives 1 up to rounding, another model or prefix far less."""
 _ASKED_ADDRESS = re.compile(r"\baddress\b|地址", re.IGNORECASE)
-_ORDER_DIGITS = re.compile(r"(?<!\d)\d{6}(?!\d)")
 _UNSURE: Intent = "unclear"
 _ACTS = frozenset(
     {"cancel_order", "return_item", "exchange_item", "change_address", "prove_order", "request_person"}
@@ -45,7 +44,7 @@ class E5Reader:
         embed_many: Texts to unit vectors, for fitting to another embedder. Blocking.
         names: Titles of each product, in any language, so that a product named can be told.
         default: Language of a first message too short to tell.
-        prefix: Letters before the shop's order numbers.
+        numbers: How the shop writes its order numbers.
     """
 
     def __init__(
@@ -55,13 +54,14 @@ class E5Reader:
         *,
         names: Sequence[Sequence[str]] = (),
         default: Language = "en",
-        prefix: str = "FW",
+        numbers: slots.OrderNumbers | None = None,
     ) -> None:
         self._embed_query = embed_query
         self._embed_many = embed_many
         self._names = tuple(tuple(titles) for titles in names)
         self._default: Language = default
-        self._prefix = prefix
+        self._numbers = numbers or slots.OrderNumbers()
+        self._digits = re.compile(rf"(?<!\d)\d{{{self._numbers.digits}}}(?!\d)")
         self._weights: Weights | None = None
         self._fitting = asyncio.Lock()
 
@@ -76,7 +76,7 @@ class E5Reader:
         # Lines and their breaks matter in an address; the rest is compared as one line.
         lines = "\n".join(filter(None, (intents.normalise(line) for line in text.splitlines())))
         language = detect(plain, earlier, self._default)
-        order, code = slots.order_and_code(plain, earlier, self._prefix)
+        order, code = slots.order_and_code(plain, earlier, self._numbers)
         last = next((line.text for line in reversed(earlier) if line.who != "shopper"), "")
         found = slots.details(plain, self._names, last)
         query = standalone(plain, earlier, self._product)
@@ -111,7 +111,7 @@ class E5Reader:
             return (answer,), 1.0
         whole = text if intents.votes(text) else asked
         # The digits of an order number say nothing about what is wanted.
-        whole, text = (_ORDER_DIGITS.sub("104233", part) for part in (whole, text))
+        whole, text = (self._digits.sub("104233", part) for part in (whole, text))
         texts = [whole[:_LONGEST], *(clause[:_LONGEST] for clause in intents.clauses(text))]
         weights = await self._fitted()
         vectors = np.asarray(await asyncio.to_thread(self._embed_all, texts), np.float32)

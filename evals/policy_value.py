@@ -213,7 +213,7 @@ def _ratio(name: str, above: Floats, below: Floats, weights: Floats, groups: Arr
     size, left = len(tops), RESAMPLES
     while left:
         batch = min(left, max(1, CELLS // size))
-        picked = random.integers(0, size, (batch, size))
+        picked = random.integers(0, size, (batch, size), dtype=np.int32)
         under = bottoms[picked].sum(axis=1)
         with np.errstate(invalid="ignore", divide="ignore"):
             drawn.append(np.where(under > 0, tops[picked].sum(axis=1) / under, np.nan))

@@ -7,7 +7,6 @@ import logging
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -17,18 +16,16 @@ from agent import events as ev
 from agent.conversation import fold
 from agent.errors import AmendsError
 from agent.events import Event
-from agent.log_sql import SqlLog
 from agent.migrations import migrate
 from evals.dialogue import hold
-from evals.inprocess import InProcessChannel, Version
-from evals.leaks import leaks
 from evals.records import Attempt, Manifest, RunInvalid, log_url, read_lines, read_manifest, write_lines
 from evals.scenario import Scenario
 from evals.shoppers.port import Playing
 from evals.shoppers.scripted import ScriptedShopper
 from evals.shoppers.simulated import SimulatedShopper
 from evals.shoppers.statements import stated_unknown
-from evals.world import Stage, changes
+from evals.target import Target
+from evals.world import Stage
 
 logger = logging.getLogger(__name__)
 
@@ -54,8 +51,7 @@ class Plan:
     folder: Path
     scenarios: Sequence[Scenario]
     manifest: Manifest
-    stages: Mapping[str, Stage]
-    version: Version
+    target: Target
     casting: Casting = cast_shopper
     repeats: int = 1
     parallel: int = 4
@@ -136,19 +132,15 @@ async def hold_one(plan: Plan, scenario: Scenario, repeat: int) -> Attempt:
         outcome="infrastructure_error",
         expected=plan.expected.get(scenario.id, {}),
     )
+    if why := plan.target.skips(scenario):
+        return attempt.model_copy(update={"outcome": "skipped", "why": why})
     began = time.monotonic()
     playing = plan.casting(scenario, seed)
     try:
-        async with AsyncExitStack() as stack:
-            world = await stack.enter_async_context(plan.stages[scenario.shop].world(scenario))
-            store = SqlLog(log_url(plan.folder), clock=world.clock)
-            stack.push_async_callback(store.close)
-            channel = InProcessChannel(scenario, world, plan.version, store)
-            await channel.open()
-            stack.push_async_callback(channel.close)
-            attempt = attempt.model_copy(update={"conversation": channel.conversation})
-            turns = await hold(playing, channel)
-            events = await store.read(channel.conversation)
+        async with plan.target.meet(scenario) as met:
+            attempt = attempt.model_copy(update={"conversation": met.channel.conversation})
+            turns = await hold(playing, met.channel)
+            events = await met.events()
             problems = (*playing.problems, *stated_unknown(scenario, events))
             outcome, why = _outcome(scenario, events, problems)
             return attempt.model_copy(
@@ -158,8 +150,8 @@ async def hold_one(plan: Plan, scenario: Scenario, repeat: int) -> Attempt:
                     "turns": turns,
                     "ended": playing.ended or "limit",
                     "problems": problems,
-                    "changes": await changes(world),
-                    "leaks": leaks(world, channel.conversation, events),
+                    "changes": await met.changes(),
+                    "leaks": met.leaks(events),
                     "seconds": round(time.monotonic() - began, 3),
                 }
             )

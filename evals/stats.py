@@ -231,7 +231,7 @@ def mcnemar(worse: int, better: int) -> float:
     The sign test on discordant pairs (McNemar 1947, Psychometrika 12:153-157, in its exact form).
     """
     changed = worse + better
-    return sum(comb(changed, i) for i in range(worse, changed + 1)) / 2**changed
+    return sum(comb(changed, i) for i in range(worse, changed + 1)) / int(2**changed)
 
 
 def swap_test(

@@ -5,19 +5,23 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_GAP = re.compile(r"[\s\u00a0\u2009\u202f]+")
+_GAP = re.compile(r"\s+")
 
 
 def normal(text: str) -> str:
-    """Lower case, one width, no spaces: ``"1,900 G "`` and ``"1,900g"`` are the same."""
-    return _GAP.sub("", unicodedata.normalize("NFKC", text)).lower().replace("’", "'")
+    """Lower case, one width of characters, single spaces."""
+    return _GAP.sub(" ", unicodedata.normalize("NFKC", text)).strip().lower().replace("’", "'")
 
 
 def holds(text: str, wording: str) -> bool:
-    """Whether ``wording`` stands in ``text``; a figure must not go on into another figure."""
-    pattern = re.escape(normal(wording))
-    if wording[:1].isdigit():
-        pattern = r"(?<![\d.,])" + pattern
-    if wording[-1:].isdigit():
+    """Whether ``wording`` stands in ``text``, spaces aside (``1,900 g`` is ``1,900g``).
+
+    A figure at its edge must not go on: ``30 days`` is not in "130 days", nor ``4.9`` in "4.90".
+    """
+    words = normal(wording).replace(" ", "")
+    pattern = r"\s*".join(re.escape(char) for char in words)
+    if words[:1].isdigit():
+        pattern = r"(?<!\d)(?<!\d[.,])" + pattern
+    if words[-1:].isdigit():
         pattern += r"(?![\d]|[.,]\d)"
     return re.search(pattern, normal(text)) is not None

@@ -7,7 +7,7 @@ conversation, so that conversations run side by side and none sees another's cha
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -88,19 +88,16 @@ class World:
     turn: int = 0
     """Shopper turns so far; faults look at it."""
 
-    def foreign(self, scope: Scope) -> list[Secret]:
-        """The secrets that lie outside of ``scope``; words that somebody in scope shares are none."""
-        outside = [
-            secret
-            for secret in self.secrets
-            if secret.customer != scope.customer and secret.order not in scope.orders
-        ]
-        own = {
-            secret.word
-            for secret in self.secrets
-            if secret.customer == scope.customer or secret.order in scope.orders
-        }
-        return [secret for secret in outside if secret.word not in own]
+
+def outside(secrets: Iterable[Secret], scope: Scope) -> list[Secret]:
+    """The secrets that lie outside of ``scope``; a word that somebody in scope shares is none."""
+    own, foreign = set(), []
+    for secret in secrets:
+        if secret.customer == scope.customer or secret.order in scope.orders:
+            own.add(secret.word)
+        else:
+            foreign.append(secret)
+    return [secret for secret in foreign if secret.word not in own]
 
 
 class Stage(Protocol):

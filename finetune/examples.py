@@ -14,8 +14,11 @@ from dataclasses import dataclass
 from agent import events as ev
 from agent.events import Event, PassageRef
 from agent.ids import Language
+from agent.personal import scrub
 from agent.prompts import answer_prompt
 from retrieval.passages import Chunk, Passage
+
+__all__ = ["Example", "examples", "scrub"]
 
 GOOD_RATING = 4
 """Of 5; an unrated conversation counts by its moods alone."""
@@ -23,11 +26,6 @@ BAD_MOOD = 0.5
 """P(negative) of a later message from which the answer before it is not taken."""
 
 _MARK = re.compile(r"\s*\[\d{1,2}\]")
-_SCRUB = (
-    (re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+"), "<email>"),
-    (re.compile(r"\b[A-Z]{2,4}-\d{5,}\b"), "<order>"),
-    (re.compile(r"(?<!\d)\+?\d[\d ()-]{7,}\d(?!\d)"), "<number>"),
-)
 
 
 @dataclass(frozen=True)
@@ -65,13 +63,6 @@ def examples(events: Sequence[Event]) -> Iterator[Example]:
             conversation=event.conversation,
             turn=body.turn,
         )
-
-
-def scrub(text: str) -> str:
-    """Replace e-mail addresses, order numbers and long numbers by what they are."""
-    for pattern, name in _SCRUB:
-        text = pattern.sub(name, text)
-    return text
 
 
 def _turned_bad(later: Sequence[Event]) -> bool:

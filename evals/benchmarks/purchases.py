@@ -29,8 +29,8 @@ Wangenheim (2008), J. Marketing 72(3), 82-93, hold against models."""
 BUYERS = ("customer_id", "master_customer_id", "sample_customer_id")
 SPENT = "dollar_value"
 NOWHERE = Address("", "", "", "", "", "", "")
-PUBLISHED = "Fader, Hardie and Lee (2005), table 2: BG/NBD on the CDNOW sample of 2,357"
-CORRELATION = Anchor(0.626, "Fader, Hardie and Lee (2005), table 3: BG/NBD on the CDNOW sample of 2,357")
+PUBLISHED = "Fader, Hardie and Lee (2005): BG/NBD on the CDNOW sample of 2,357"
+CORRELATION = Anchor(0.626, "Fader, Hardie and Lee (2005): BG/NBD on the CDNOW sample of 2,357")
 SAMPLE = 2357
 """Customers of the sample that the published figures are about; no others are held against them."""
 FITTED = {"r": 0.243, "alpha": 4.414, "a": 0.793, "b": 2.426, "log_likelihood": -9582.4}
@@ -53,6 +53,10 @@ class History:
 
 
 def measure_purchases(table: Table) -> Measured:
+    """Foretell each customer's purchases of the second half from the first.
+
+    Raises ``DataInvalid`` when a field is broken, or there is too little to fit or to foretell.
+    """
     name = table.name
     history = _history(table)
     customers, later, weeks = history.customers, history.later, history.weeks
@@ -214,6 +218,10 @@ def _own_scores(history: History) -> Floats:
 
 
 def measure_summary(table: Table) -> Measured:
+    """Fit BG/NBD on the first half's three numbers per customer.
+
+    Raises ``DataInvalid`` when they contradict each other, or are too few to fit.
+    """
     try:
         customers = Customers.of(table.numbers("x"), table.numbers("t_x"), table.numbers("T"))
         model = fit(customers)

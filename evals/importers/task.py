@@ -15,6 +15,11 @@ from evals.scenario import Scenario
 from evals.world import Snapshot
 
 
+ANY_ANSWER = ("",)
+"""What a wish is told by when nobody can say which words would fulfil it: the empty word is in every
+answer, so that the shopper goes on to the next wish."""
+
+
 @dataclass(frozen=True)
 class Search:
     """Something that had to be looked up: the benchmark's tool and its arguments."""

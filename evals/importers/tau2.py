@@ -9,6 +9,7 @@ What is the set's own, and what is ours:
   set's own user; whoever reads the figures must be told (``retail_tasks`` does).
 - What must be told (``communicate_info``) becomes a last wish, in the words of the reason for
   the call turned into the first person.
+- Wishes that no action of ours and no known words fulfil are over with the next answer.
 - The set has the user name an e-mail address or name and zip code; the product knows customers
   by a signed token. The shopper is signed in as the user that the task is about.
 - ``nl_assertions`` are not judged: nobody is there to read them. The README of the set asks for
@@ -30,7 +31,7 @@ from agent.ids import CustomerId, OrderId
 from agent.scope import Scope
 from agent.shop.port import OrderAction
 from evals.benchmarks.report import DataInvalid
-from evals.importers.task import ImportedTask, differences, invalid, read_json, tasks_file
+from evals.importers.task import ANY_ANSWER, ImportedTask, differences, invalid, read_json, tasks_file
 from evals.scenario import Area, Change, Expect, Handoff, Scenario, Shopper, Temper, Topic, Wish
 from evals.shops.tau2 import NAME, NOW, Tau2Shop
 from evals.shops.tau2_tools import TOOLS, Db, ToolRefused, Values, original_payment, read_db
@@ -356,11 +357,12 @@ def _wishes(task: Task, db: Db) -> Iterator[Wish]:
             continue
     reason = first_person(task.story.reason_for_call)
     for info in task.told:
-        yield Wish(say=(_question(reason), reason), told=wordings(info))
+        yield Wish(say=tuple(dict.fromkeys((_question(reason), reason))), told=wordings(info))
     if _transfers(task):
-        yield Wish(say=(reason, "I want to talk to a person."))
+        yield Wish(say=(reason,), told=ANY_ANSWER)
+        yield Wish(say=("I want to talk to a person.",))
     elif not task.writes and not task.told:
-        yield Wish(say=(reason,))
+        yield Wish(say=(reason,), told=ANY_ANSWER)
 
 
 def _wish(action: Action, db: Db) -> Wish:
@@ -405,10 +407,14 @@ def _wish(action: Action, db: Db) -> Wish:
                 order=number,
             )
         case "modify_user_address":
-            return Wish(say=(f"Please change the default address in my profile to {_line(values, db)}",))
+            return Wish(
+                say=(f"Please change the default address in my profile to {_line(values, db)}",),
+                told=ANY_ANSWER,
+            )
         case _:
             return Wish(
                 say=(f"I want to pay order {number} with another payment method from my profile.",),
+                told=ANY_ANSWER,
                 order=number,
             )
 

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 
 from agent import events as ev
 from agent.grounding import Source, SourceSet
 from agent.sentences import split_sentences
+from agent.texts import templates
 from evals.records import Score
 from evals.scorers.trajectory import Trajectory
-from evals.text import normal
+from evals.text import holds, normal
 
 BY = "grounding/1"
 
@@ -37,10 +39,13 @@ def grounding(held: Trajectory) -> Iterator[Score]:
             case ev.OrderFactsRead():
                 facts |= {fact.id: fact for fact in event.body.facts}
             case ev.AnswerSent():
-                sources = SourceSet(_sources(passages, facts))
+                known = _sources(passages, facts)
+                sources = SourceSet(known)
                 for sentence in _claims(event.body):
                     claims += 1
-                    if sources.check(sentence).supported:
+                    # Word for word in a source is support whatever else the rules say.
+                    verbatim = any(holds(source.text, sentence) for source in known)
+                    if verbatim or sources.check(sentence).supported:
                         supported += 1
                     else:
                         loose.append((event.seq, sentence))
@@ -74,14 +79,26 @@ def _claims(answer: ev.AnswerSent) -> Iterator[str]:
     """
     for line in answer.text.splitlines():
         for sentence in split_sentences(_BULLET.sub("", line)):
-            bare = _MARK.sub("", sentence).strip()
-            if not bare:
+            bare = _BULLET.sub("", _MARK.sub("", sentence)).strip()
+            if not bare or normal(bare).rstrip(":：") in fixed_sentences():
                 continue
             if answer.how == "composed" or facts_line(answer, sentence):
                 if _MARK.search(sentence):
                     yield bare
             elif SourceSet([]).check(bare).needs_source:
                 yield bare
+
+
+@cache
+def fixed_sentences() -> frozenset[str]:
+    """The product's own fixed sentences without anything filled in: they state no fact."""
+    return frozenset(
+        normal(sentence).rstrip(":：")
+        for words in templates()
+        for line in words.splitlines()
+        for sentence in split_sentences(line)
+        if "{" not in sentence
+    )
 
 
 def facts_line(answer: ev.AnswerSent, sentence: str) -> bool:
@@ -108,6 +125,6 @@ def _citation(
         text = fact.text if fact else None
     if text is None:
         return f"[{citation.ref}] points to nothing that was read"
-    if citation.quote and normal(citation.quote) not in normal(text):
+    if citation.quote and not holds(text, citation.quote):
         return f"[{citation.ref}] quotes what the source does not say"
     return ""

@@ -44,7 +44,8 @@ class SimulatedShopper:
         self._turns = 0
         self._proposal: Wire | None = None
         self._asked_for_person = False
-        self._began = False
+        self._fresh = True
+        """Whether the present wish has not been said yet."""
         self.ended: Ended = ""
         self.problems: list[SimulatorProblem] = []
 
@@ -64,8 +65,8 @@ class SimulatedShopper:
             return self._decide(self._proposal)
         if self.wish is None:
             return self._end("satisfied")
-        if not self._began or fulfilled:
-            self._began = True
+        if self._fresh or fulfilled:
+            self._fresh = False
             return self._say(self._opening())
         if self._asked_for_person:
             return self._end("gave_up")
@@ -127,7 +128,8 @@ class SimulatedShopper:
         self._proposal = None
         fits = wish is not None and action["kind"] == wish.done and wish.order in {None, action["order"]}
         if wish is not None and fits and wish.decline:
-            self._wishes.pop(0)
+            self._fulfil()
+            self._fresh = True
             return Press(press="decline")
         if fits:
             return Press(press="confirm")

@@ -1,30 +1,46 @@
-"""``amends bench``: measure a running server."""
+"""``amends bench``: measure a running server, or parts of the product on a public data set."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 from rich.console import Console
-from rich.progress import track
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+    track,
+)
 from rich.table import Table
 
+from evals.benchmarks.report import BENCHMARKS, BenchmarkReport, DataInvalid, Figure
+from evals.benchmarks.report import load as load_benchmark
 from evals.latency import Question, Wait, read_questions, summary
 from serving.settings import ROOT
 from serving.terminal import ChatFailed, TerminalShopper, Wire, sign_in
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 TYPICAL = ROOT / "evals" / "data" / "typical.yaml"
+DONE, UNREADABLE = 0, 2
+_EXTRA = frozenset({"sklearn", "scipy"})
+"""What ``amends[evals]`` brings."""
+
+T = TypeVar("T")
 
 
 @app.callback()
 def bench() -> None:
-    """Measure a running server and write a report."""
+    """Measure a running server, or parts of the product on a public data set."""
 
 
 @app.command()
@@ -109,4 +125,100 @@ async def ask(url: str, question: Question) -> Wait:
         how=answer[-1]["how"] if answer else "none",
         withdrawn=len(answer[-1]["withdrawn"]) if answer else 0,
         text=answer[-1]["text"] if answer else "",
+    )
+
+
+def measure(name: str, data: Path, out: Path | None, as_json: bool) -> None:
+    """Run one benchmark, show its figures, write its report."""
+    console = Console(stderr=True)
+    try:
+        run = load_benchmark(name)
+        with _bar(console) as bar:
+
+            def progress(items: Iterable[T], description: str, total: int) -> Iterable[T]:
+                return bar.track(items, total=total, description=description)
+
+            report = run(data, progress)
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] not in _EXTRA:
+            raise
+        console.print(
+            f"{error.name} is missing: pip install 'amends[evals]'", style="red", markup=False, soft_wrap=True
+        )
+        raise typer.Exit(UNREADABLE) from None
+    except DataInvalid as error:
+        console.print(str(error), style="red", markup=False, soft_wrap=True)
+        raise typer.Exit(UNREADABLE) from None
+    text = json.dumps(report.as_json(), ensure_ascii=False, indent=2)
+    if out is not None:
+        try:
+            out.write_text(text + "\n", encoding="utf-8")
+        except OSError as error:
+            console.print(f"{out}: {error.strerror}", style="red", markup=False, soft_wrap=True)
+            raise typer.Exit(UNREADABLE) from None
+    if as_json:
+        typer.echo(text)
+    else:
+        _show(report)
+
+
+def _bar(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )
+
+
+def _show(report: BenchmarkReport) -> None:
+    """The figures beside their anchors; each anchor's source is a numbered line below."""
+    sources: dict[str, int] = {}
+    for figure in report.figures:
+        for anchor in figure.anchors:
+            sources.setdefault(anchor.source, len(sources) + 1)
+    table = Table(box=None)
+    table.add_column("figure")
+    table.add_column("slice")
+    for heading in ("ours", "95 % interval", "n"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("anchors [source]")
+    for figure in report.figures:
+        anchors = ", ".join(f"{anchor.value:.3f} [{sources[anchor.source]}]" for anchor in figure.anchors)
+        table.add_row(*_cells(figure), anchors)
+    console = Console(highlight=False, markup=False, soft_wrap=False)
+    console.print(f"{report.benchmark}, {report.data}")
+    console.print(table)
+    for source, number in sources.items():
+        console.print(f"[{number}] {source}")
+    console.print(report.method)
+    for note in report.notes:
+        console.print(f"- {note}")
+
+
+def _cells(figure: Figure) -> tuple[str, str, str, str, str]:
+    arrow = {"higher": "", "lower": " (lower is better)"}.get(figure.better, "")
+    interval = "-" if figure.low == figure.high == figure.value else f"{figure.low:.3f} - {figure.high:.3f}"
+    return f"{figure.name}{arrow}", figure.slice, f"{figure.value:.3f}", interval, str(figure.n)
+
+
+def _command(name: str) -> Callable[..., None]:
+    def command(
+        data: Annotated[
+            Path, typer.Option(help="A file in the set's format, or a folder in the layout of its README.")
+        ],
+        out: Annotated[Path | None, typer.Option(help="Write a JSON report here.")] = None,
+        as_json: Annotated[bool, typer.Option("--json", help="Print the report as one JSON object.")] = False,
+    ) -> None:
+        measure(name, data, out, as_json)
+
+    return command
+
+
+for _name, _line in BENCHMARKS.items():
+    app.command(_name, help=f"{_line}.\n\nExit codes: 0 measured, 2 the data cannot be read.")(
+        _command(_name)
     )

@@ -30,6 +30,7 @@ from evals.run import run as run_plan
 from evals.scenario import Scenario, ScenarioInvalid, read_scenarios
 from evals.score import score_run
 from evals.shops.store import StoreStage
+from evals.target import InProcessTarget
 from evals.world import ReferenceInvalid, Stage
 from retrieval.errors import RetrievalError
 from serving.embedding import open_embedder
@@ -191,18 +192,18 @@ async def _run(
             stages = await _stages(settings, scenarios, stack, index=index, embedder=embedder)
             expected = await references(scenarios, stages)
             model = await _model(settings, manifest.model, stack, shown)
+        version = Version(
+            model=model,
+            mood=LexiconMood(),
+            answerable=settings.retrieval.answerable,
+            passages=settings.retrieval.passages,
+            max_tokens=settings.model.max_tokens,
+        )
         plan = Plan(
             folder=out,
             scenarios=scenarios,
             manifest=manifest,
-            stages=stages,
-            version=Version(
-                model=model,
-                mood=LexiconMood(),
-                answerable=settings.retrieval.answerable,
-                passages=settings.retrieval.passages,
-                max_tokens=settings.model.max_tokens,
-            ),
+            target=InProcessTarget(stages, version, out),
             repeats=manifest.repeats,
             parallel=parallel,
             expected=expected,

@@ -31,7 +31,8 @@ def test_every_slice_has_its_figure() -> None:
     assert values["language:en"] == (1, 2)
     assert values["language:zh"] == (0, 1)
     assert values["area:returns"] == (0.5, 2)
-    assert values["shopper:scripted"] == values["all"] == values["temper:calm"] == (pytest.approx(2 / 3), 3)
+    assert values["shopper:scripted"] == values["all"] == values["temper:calm"]
+    assert values["all"] == (2 / 3, 3)
 
 
 def test_what_was_not_held_is_counted_beside_the_scores_and_never_inside() -> None:
@@ -85,7 +86,8 @@ def test_parity_is_over_twins_alone() -> None:
     )
     (row,) = summary.parity
     assert row.pairs == 30
-    assert (row.english, row.chinese) == (1, pytest.approx(2 / 3))
+    assert row.english == 1
+    assert row.chinese == pytest.approx(2 / 3)
     assert row.difference == pytest.approx(-1 / 3)
     assert row.low < row.difference < row.high < 0
     assert row.p < 0.01
@@ -94,7 +96,8 @@ def test_parity_is_over_twins_alone() -> None:
 def test_seconds_are_told_by_median_and_ninetieth() -> None:
     summary = summarise(run(pairs(5), {"answer": lambda i, _: (float(i), 1.0)}))
     spread = next(s for s in summary.spreads if s.slice == "all")
-    assert (spread.median, spread.p90, spread.judged) == (4.5, pytest.approx(8.1), 10)
+    assert (spread.median, spread.judged) == (4.5, 10)
+    assert spread.p90 == pytest.approx(8.1)
 
 
 def test_an_attempt_lost_to_an_error_does_not_change_its_scenarios_weight() -> None:

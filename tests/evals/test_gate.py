@@ -241,22 +241,23 @@ def _with(comparison: Comparison, rows: tuple[Difference, ...]) -> Comparison:
 def levels(times: int, seed: int, **lost: float) -> list[set[str]]:
     """The levels of each of so many simulated releases."""
     rng, rules, base = np.random.default_rng(seed), read_rules(), run(pairs(1), ALL)
-    return [
-        {line.level for line in judge(simulated(rng, rules, base, lost), rules)} - {"note"}
-        for _ in range(times)
-    ]
+    found: list[set[str]] = []
+    for _ in range(times):
+        lines = judge(simulated(rng, rules, base, lost), rules)
+        found.append({line.level for line in lines if line.level != "note"})
+    return found
 
 
 def test_noise_alone_passes_practically_always() -> None:
-    found = levels(150, seed=1)
+    found = levels(100, seed=1)
     assert sum("blocked" in each for each in found) == 0
-    assert sum(bool(each) for each in found) <= 3
+    assert sum(bool(each) for each in found) <= 2
 
 
 def test_ten_points_less_grounding_is_caught_practically_always() -> None:
-    found = levels(150, seed=2, grounded=0.10)
-    assert sum(bool(each) for each in found) >= 148  # not released
-    assert sum("blocked" in each for each in found) >= 130  # and mostly for what it is
+    found = levels(100, seed=2, grounded=0.10)
+    assert sum(bool(each) for each in found) >= 98  # not released
+    assert sum("blocked" in each for each in found) >= 87  # and mostly for what it is
 
 
 def test_twenty_points_less_of_anything_are_caught() -> None:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evals.stats import (
+    Floats,
     holm,
     least_half_width,
     mcnemar,
@@ -69,7 +70,7 @@ def test_an_interval_over_claims_covers_as_often_as_it_says_though_claims_stick_
     for _ in range(300):
         of = rng.integers(1, 6, 60).astype(float)
         good = rng.random(60) < 0.8  # all claims of a scenario stand or fall together
-        hits = of * good
+        hits: Floats = of * good.astype(float)
         span = ratio_interval(hits, of, resamples=2000)
         covered += span.low <= 0.8 <= span.high
         flat = wilson(hits.sum(), of.sum())
@@ -79,13 +80,14 @@ def test_an_interval_over_claims_covers_as_often_as_it_says_though_claims_stick_
 
 
 def test_an_interval_is_not_a_point_when_all_is_well() -> None:
-    of = np.full(20, 3.0)
+    of: Floats = np.full(20, 3.0)
     assert ratio_interval(of, of).low == pytest.approx(wilson(20, 20).low)
     assert ratio_interval(np.zeros(20), of).high == pytest.approx(wilson(0, 20).high)
 
 
 def test_seconds_have_an_interval_around_their_mean() -> None:
-    span = ratio_interval(np.arange(1.0, 41.0), np.ones(40), share=False)
+    seconds: Floats = np.arange(1.0, 41.0, dtype=np.float64)
+    span = ratio_interval(seconds, np.ones(40), share=False)
     assert 1 < span.low < 20.5 < span.high < 40
 
 
