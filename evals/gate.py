@@ -22,7 +22,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from evals.compare import Comparison, Difference, compare
 from evals.metrics import METRICS
 from evals.records import Run, Score
-from evals.stats import holm, least_half_width, smallest_drop
+from evals.stats import SWAPS, holm, least_half_width, smallest_drop
+from evals.tally import tally
 
 RULES = Path(__file__).parent / "data" / "gate.yaml"
 """The rules that are shipped."""
@@ -164,6 +165,7 @@ def gate(
         RunInvalid: The files of a run do not fit together.
     """
     rules = rules or read_rules()
+    tally(candidate)  # its files fit together
     lines = [*_zero_tolerance(candidate), *_unjudged(candidate), *_errors(candidate, rules.errors)]
     if base is None:
         lines.append(Line("note", "there is no base: nothing was compared"))
@@ -181,6 +183,7 @@ def judge(comparison: Comparison, rules: Rules, *, repeats: int = 1) -> list[Lin
     """Judge the drops alone: tests over all protected pairs together, then margins."""
     rows: list[tuple[str, str, float | None, Difference]] = []
     lines: list[Line] = []
+    absent: list[str] = []
     for metric, slice_, margin in _protected(comparison, rules):
         row = comparison.difference(metric, slice_)
         if row is None and (metric, slice_) in comparison.lost_metrics:
@@ -188,12 +191,21 @@ def judge(comparison: Comparison, rules: Rules, *, repeats: int = 1) -> list[Lin
                 Line("unsure", f"{_place(metric, slice_)}: judged in the base, nowhere in the candidate")
             )
         elif row is None:
-            lines.append(Line("note", f"{_place(metric, slice_)}: not judged in both runs"))
+            absent.append(_place(metric, slice_))
         else:
             rows.append((metric, slice_, margin, row))
+    if absent:
+        lines.append(Line("note", f"judged in neither run: {'; '.join(absent)}"))
     adjusted = holm([row.p for *_, row in rows])
     # Holm's first step decides how small the smallest p must be; "can tell" is meant at that level.
     alpha = rules.alpha / max(1, len(rows))
+    if alpha < 1 / SWAPS:
+        lines.append(
+            Line(
+                "unsure",
+                f"{len(rows)} protected slices are too many for alpha {rules.alpha:g}; protect fewer",
+            )
+        )
     for (metric, slice_, margin, row), p in zip(rows, adjusted, strict=True):
         if p <= rules.alpha:
             lines.append(Line("blocked", f"{_place(metric, slice_)}: {_drop(row)}"))

@@ -88,6 +88,11 @@ class InProcessChannel:
             customer=None if customer == "visitor" else CustomerId(customer),
         )
 
+    def go_on(self, conversation: ConversationId, *, after: int) -> None:
+        """Go on with a conversation that is in the log up to ``seq`` ``after``."""
+        self.conversation = conversation
+        self._messages = after  # its ids are never used again
+
     async def close(self) -> None:
         """End the conversation and stop its turns."""
         if self.conversation:

@@ -20,6 +20,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from agent.migrations import migrate
 from evals.scenario import Scenario
 
 VERSION = 1
@@ -160,6 +161,12 @@ class RunInvalid(Exception):
 def log_url(folder: Path) -> str:
     """SQLAlchemy address of a run's conversation log."""
     return f"sqlite+aiosqlite:///{(folder / 'log.db').absolute()}"
+
+
+def open_log(folder: Path) -> None:
+    """Make a folder with an empty conversation log in it, or bring an old one up to date."""
+    folder.mkdir(parents=True, exist_ok=True)
+    migrate(log_url(folder))
 
 
 def read_run(folder: Path) -> Run:

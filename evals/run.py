@@ -16,9 +16,8 @@ from agent import events as ev
 from agent.conversation import fold
 from agent.errors import AmendsError
 from agent.events import Event
-from agent.migrations import migrate
 from evals.dialogue import hold
-from evals.records import Attempt, Manifest, RunInvalid, log_url, read_lines, read_manifest, write_lines
+from evals.records import Attempt, Manifest, RunInvalid, open_log, read_lines, read_manifest, write_lines
 from evals.scenario import Scenario
 from evals.shoppers.port import Playing
 from evals.shoppers.scripted import ScriptedShopper
@@ -94,8 +93,7 @@ def prepare(plan: Plan, *, resume: bool) -> list[tuple[Scenario, int]]:
             plan.folder / "attempts.jsonl", [a for a in kept if (a.scenario, a.repeat) in done]
         )  # without a line that was cut off, and without what is tried again
         return [(scenario, repeat) for scenario, repeat in todo if (scenario.id, repeat) not in done]
-    plan.folder.mkdir(parents=True, exist_ok=True)
-    migrate(log_url(plan.folder))
+    open_log(plan.folder)
     write_lines(plan.folder / "scenarios.jsonl", plan.scenarios)
     (plan.folder / "attempts.jsonl").touch()
     (plan.folder / "run.json").write_text(plan.manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")

@@ -28,6 +28,9 @@ RESAMPLES = 10_000
 SWAPS = 20_000
 """Random relabellings of a permutation test; the least p it can give is 1 / 20,001."""
 
+FEW = 5
+"""With fewer differing scenarios than this, resampling has next to nothing to draw on."""
+
 ENUMERATED = 13
 """Up to so many differing scenarios all 2^n relabellings are tried, and p is exact."""
 
@@ -146,8 +149,9 @@ def paired(
     the scenario then counts for the side that has it, which is what a precision needs.
 
     One yes-or-no judgement per scenario and version: exact McNemar test and Newcombe's interval.
-    Else: label-swap permutation test and cluster bootstrap. The half-width of a share's interval
-    is never below the rule of three over the scenarios, see ``least_half_width``.
+    Else: label-swap permutation test and cluster bootstrap. Both intervals shrink to a point when
+    hardly a scenario differs; a share's half-width is then at least the rule of three over the
+    scenarios, see ``least_half_width``.
     """
     n = len(of_a)
     if not n or of_a.sum() <= 0 or of_b.sum() <= 0:
@@ -175,7 +179,8 @@ def paired(
         low, high, upper = np.quantile(drops, [(1 - confidence) / 2, (1 + confidence) / 2, confidence])
         shown, bound, error = Interval(float(low), float(high)), float(upper), float(drops.std())
         p = swap_test(hits_a, of_a, hits_b, of_b, sign=sign, seed=seed)
-    if share:
+    alone = ~both & ((hits_a < of_a) | (hits_b < of_b))
+    if share and worse + improved + int(alone.sum()) < FEW:
         least = least_half_width(n, (1 + confidence) / 2)
         shown = Interval(min(shown.low, drop - least), max(shown.high, drop + least))
         bound = max(bound, drop + least_half_width(n, confidence))

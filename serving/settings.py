@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from datetime import date
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
@@ -87,6 +88,9 @@ class ShopSettings(Group):
     """Secret shared with the shop's site; it signs who the customer is (HS256)."""
     origins: tuple[str, ...] = ()
     """Sites that may embed the widget, besides this server itself."""
+    day: date | None = None
+    """The day the demo shop lives on, from noon UTC; for evaluations of a running server.
+    Empty: today."""
 
 
 class DeskSettings(Group):

@@ -216,6 +216,11 @@ class TerminalShopper:
         """Disconnect; the conversation stays open."""
         await self._end()
 
+    @property
+    def conversation(self) -> str:
+        """The conversation's id; empty before the server has welcomed us."""
+        return self._conversation or ""
+
     async def do(self, line: str) -> bool:
         """Carry out one line of input and wait for its answer; false after ``/quit``.
 

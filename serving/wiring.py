@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from pathlib import Path
 
 import yaml
@@ -29,6 +29,7 @@ from agent.shop.demo import open_demo_shop
 from agent.turn_run import Ports
 from agent.turns import Turns
 from agent.understand_e5 import E5Reader
+from evals.world import ScenarioClock
 from retention.policy import ThresholdOffers
 from retrieval.chroma import ChromaPassageIndex
 from retrieval.passages import Embedder
@@ -47,6 +48,13 @@ Clock = Callable[[], datetime]
 def utc_now() -> datetime:
     """The time, aware, UTC."""
     return datetime.now(UTC)
+
+
+def shop_clock(settings: Settings) -> Clock:
+    """The time the shop lives in: the real one, or from noon of the day the settings name."""
+    if settings.shop.day is None:
+        return utc_now
+    return ScenarioClock(datetime.combine(settings.shop.day, time(12), tzinfo=UTC))
 
 
 @dataclass(frozen=True)
@@ -98,7 +106,7 @@ async def running(
     *,
     model: LanguageModel,
     model_metrics: str = "",
-    clock: Clock = utc_now,
+    clock: Clock | None = None,
     index: ChromaPassageIndex | None = None,
 ) -> AsyncIterator[Product]:
     """Open everything, run the turns and the follow-up, and close it all in reverse.
@@ -107,13 +115,16 @@ async def running(
         LogUnavailable, IndexUnavailable: The database or the index cannot be opened.
     """
     settings.data.mkdir(parents=True, exist_ok=True)
+    clock = clock or shop_clock(settings)
     async with AsyncExitStack() as stack:
         await asyncio.to_thread(migrate, settings.log_url)
         store = SqlLog(settings.log_url, clock=clock)
         stack.push_async_callback(store.close)
         bus = LocalBus()
         log = LiveLog(store, bus)
-        shop = await open_demo_shop(settings.shop.folder, settings.data / "shop.db", clock=clock)
+        shop = await open_demo_shop(
+            settings.shop.folder, settings.data / "shop.db", clock=clock, today=settings.shop.day
+        )
         stack.push_async_callback(shop.close)
         embedder = open_embedder(settings.retrieval)
         index = index or open_index(settings, embedder)

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evals.benchmarks.report import Anchor, BenchmarkReport, DataInvalid, Figure, Progress
-from evals.benchmarks.tables import Matrix, Measured, Table, matrix, read_tables
+from evals.benchmarks.tables import Matrix, Measured, Table, foretell, matrix, read_tables
 from evals.benchmarks.uplift import Ranking
 from evals.policy_value import (
     MOST_WEIGHT,
@@ -310,9 +310,8 @@ def _email_test(table: Table) -> Measured:
         chances = np.empty((len(held), len(names)))
         for number in range(len(names)):
             rows = fitted_on[arm[fitted_on] == number]
-            learner = make(inputs)
-            learner.fit(inputs.values[rows], visit[rows] > 0)
-            chances[:, number] = learner.predict_proba(inputs.values[held])[:, 1]
+            seen = inputs.values[rows]
+            chances[:, number] = foretell(make(inputs), seen, visit[rows] > 0, inputs.values[held])
         figures += _ranked(table.name, model, test, chances)
         found, details[model] = _rules(table.name, model, test, chances)
         figures += found

@@ -31,7 +31,7 @@ from evals.benchmarks.scores import (
     calibration_slope,
     draws,
 )
-from evals.benchmarks.tables import Matrix, Measured, Table, matrix, read_tables
+from evals.benchmarks.tables import Matrix, Measured, Table, foretell, matrix, read_tables
 from evals.policy_value import SEED, percentile
 from retention.churn import Features, LogisticChurn
 from retention.signals import LOW_RATING
@@ -225,8 +225,7 @@ def _foretold(model: Any, values: Floats, left: Flags, folds: Sequence[tuple[Int
     """Every row's probability from a model that has not seen its group."""
     chance = np.empty(len(left))
     for rest, held in folds:
-        model.fit(values[rest], left[rest])
-        chance[held] = model.predict_proba(values[held])[:, 1]
+        chance[held] = foretell(model, values[rest], left[rest], values[held])
     return chance
 
 
@@ -292,4 +291,5 @@ def _judged(slice: str, name: str, chance: Floats, truth: Flags, groups: Ints, p
             better=better,
         )
         for figure, (statistic, better) in values.items()
+        if not np.isnan(drawn[figure]).all() and not np.isnan(statistic(chance, truth))
     ]

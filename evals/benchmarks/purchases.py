@@ -115,6 +115,7 @@ def measure_purchases(table: Table) -> Measured:
             better=better,
         )
         for place, (figure, rule, statistic, better) in enumerate(statistics)
+        if not np.isnan(drawn[:, place]).all() and not np.isnan(statistic(everyone))
     ]
     figures += _parameters(name, model, customers)
     notes = [
@@ -139,6 +140,7 @@ def measure_purchases(table: Table) -> Measured:
 def _history(table: Table) -> History:
     who = table.columns[next(name for name in BUYERS if name in table.columns)]
     days = [_day(table, row, text) for row, text in enumerate(table.columns["date"])]
+    amounts = [_spent(table, row) for row in range(len(table))]
     first = min(days)
     cut = first + timedelta(weeks=WEEKS)
     end = min(max(days) + timedelta(days=1), cut + timedelta(weeks=WEEKS))
@@ -147,8 +149,8 @@ def _history(table: Table) -> History:
             f"{table.file}: all purchases lie in the first {WEEKS} weeks, nothing is left to foretell"
         )
     bought: dict[str, list[tuple[date, Decimal]]] = {}
-    for row, (customer, day) in enumerate(zip(who, days, strict=True)):
-        bought.setdefault(customer, []).append((day, _spent(table, row)))
+    for customer, day, amount in zip(who, days, amounts, strict=True):
+        bought.setdefault(customer, []).append((day, amount))
     repeats, last, observed, later = [], [], [], []
     orders: dict[CustomerId, list[Order]] = {}
     last_day = cut - timedelta(days=1)

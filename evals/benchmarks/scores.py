@@ -18,15 +18,17 @@ Flags = NDArray[np.bool_]
 
 BINS = 10
 """Of the calibration error: tenths of the rows by predicted probability."""
+FARTHEST = 1e4
+"""A slope beyond this has no end: the outcome is ranked without a fault, or hardly anything differs."""
 
 
-def draws(groups: Ints, resamples: int = RESAMPLES) -> Iterator[Ints]:
+def draws(groups: Ints) -> Iterator[Ints]:
     """Rows of bootstrap samples, whole groups drawn with replacement."""
     order = np.argsort(groups, kind="stable")
     sizes = np.unique(groups, return_counts=True)[1]
     starts = np.cumsum(sizes) - sizes
     random = np.random.default_rng(SEED)
-    for _ in range(resamples):
+    for _ in range(RESAMPLES):
         picked = random.integers(0, len(sizes), len(sizes))
         lengths = sizes[picked]
         offsets = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
@@ -83,6 +85,8 @@ def calibration_slope(chance: Floats, truth: Flags) -> float:
         except np.linalg.LinAlgError:
             return math.nan
         weights += step
+        if not np.all(np.abs(weights) < FARTHEST):
+            break
         if np.abs(step).max() < 1e-8:
             return float(weights[1])
-    return math.nan  # ranked without a fault: the slope has no end
+    return math.nan

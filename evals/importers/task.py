@@ -14,7 +14,6 @@ from evals.benchmarks.report import DataInvalid
 from evals.scenario import Scenario
 from evals.world import Snapshot
 
-
 ANY_ANSWER = ("",)
 """What a wish is told by when nobody can say which words would fulfil it: the empty word is in every
 answer, so that the shopper goes on to the next wish."""

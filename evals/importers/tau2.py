@@ -19,6 +19,7 @@ What is the set's own, and what is ours:
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -294,7 +295,7 @@ def _is_at(known: Values, first: object, last: object, values: Mapping[str, Any]
     return (
         str(first).lower() == name["first_name"].lower()
         and str(last).lower() == name["last_name"].lower()
-        and values["zip"] == known["address"]["zip"]
+        and str(values["zip"]) == str(known["address"]["zip"])
     )
 
 
@@ -427,12 +428,13 @@ def _line(values: Mapping[str, Any], db: Db) -> str:
 
 
 def _named(db: Db, order_id: str, item_ids: Sequence[str]) -> str:
+    """Items by name; with their options only where the order has another of that name."""
     items = {item["item_id"]: item for item in db.order(order_id)["items"]}
-    names = [
-        f"{items[item]['name']} ({', '.join(items[item]['options'].values())})"
-        for item in item_ids
-        if item in items
-    ]
+    alike = Counter(item["name"] for item in items.values())
+    names = []
+    for item in (items[one] for one in item_ids if one in items):
+        options = f" ({', '.join(item['options'].values())})" if alike[item["name"]] > 1 else ""
+        names.append(f"{item['name']}{options}")
     return " and the ".join(names)
 
 

@@ -61,7 +61,7 @@ class Row:
     @property
     def states(self) -> tuple[str, ...]:
         """What the list can be filtered by."""
-        found = [self.attempt.outcome]
+        found: list[str] = [self.attempt.outcome]
         found += ["resolved"] if self.attempt.outcome == "held" and "resolved" not in self.missed else []
         found += ["unresolved"] if "resolved" in self.missed else []
         found += ["missed"] if self.missed else []
@@ -103,8 +103,8 @@ async def write_report(
     conversations = await _conversations(run)
     page = _page(run, summarise(run), comparison, verdict, conversations)
     part = out.with_name(f"{out.name}.part")
-    part.write_text(page, encoding="utf-8")  # noqa: ASYNC240 - a command writes it, nothing waits
-    part.replace(out)  # noqa: ASYNC240
+    part.write_text(page, encoding="utf-8")
+    part.replace(out)
 
 
 async def _conversations(run: Run) -> dict[str, list[dict[str, Any]]]:
@@ -139,12 +139,12 @@ def _page(
         "percent": lambda value: f"{100 * value:.1f}",
         "points": lambda value: f"{100 * value:+.1f}".replace("-", "−"),
         "number": lambda value: f"{value:.2f}".rstrip("0").rstrip("."),
-        "p": lambda value: "< 0.0001" if value < 0.0001 else f"{value:.4f}",
+        "p": _p,
         "lang": language_of,
         "sha256": _sha256,
     }
     rows = _rows(run, comparison, conversations)
-    slices = [name for name in dict.fromkeys(cell.slice for cell in summary.cells)]
+    slices = list(dict.fromkeys(cell.slice for cell in summary.cells))
     return environment.get_template("report.html").render(
         run=run.manifest,
         summary=summary,
@@ -184,6 +184,10 @@ def language_of(text: str) -> str:
     return "zh-CN" if _CHINESE.search(text) else "en"
 
 
+def _p(value: float) -> str:
+    return "< 0.0001" if value < 0.0001 else f"{value:.4f}"
+
+
 def _sha256(text: str) -> str:
     """As a content security policy names a script."""
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
@@ -191,10 +195,11 @@ def _sha256(text: str) -> str:
 
 def _cards(run: Run, summary: Summary) -> list[tuple[str, str, str]]:
     """Title, figure and a line below it."""
-    cards = []
-    for name in ("resolved", "grounded", "handoff_recall", "handoff_precision"):
-        if cell := summary.cell(name):
-            cards.append((METRICS[name].title, f"{100 * cell.value:.1f} %", _interval(cell)))
+    cards = [
+        (METRICS[name].title, f"{100 * cell.value:.1f} %", _interval(cell))
+        for name in ("resolved", "grounded", "handoff_recall", "handoff_precision")
+        if (cell := summary.cell(name))
+    ]
     most = max((row for row in summary.reliability if row.slice == "all"), key=lambda r: r.k, default=None)
     if most and most.k > 1:
         below = f"all {most.k} attempts resolved, {most.scenarios} scenarios"

@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from agent.errors import ActionNotAllowed
@@ -374,7 +374,7 @@ def _told(raw: Values, db: Db) -> Order:
             postal_code="",
             country="CN",
         ),
-        payment_method=_METHODS.get(raw["支付方式"], raw["支付方式"]),
+        payment_method=str(_METHODS.get(raw["支付方式"], raw["支付方式"])),
         lines=lines,
         shipments=(_shipment(parcel, scans, raw),) if parcel else (),
         returns=returns,
@@ -394,11 +394,13 @@ def _title(db: Db, product: str) -> str:
 
 def _events(parcel: Values) -> Iterator[TrackingEvent]:
     for scan in parcel["物流轨迹"]:
-        yield TrackingEvent(at=_time(scan["时间"]), place=scan.get("位置") or "", text=both(scan["描述"], scan["描述"]))
+        yield TrackingEvent(
+            at=_time(scan["时间"]), place=scan.get("位置") or "", text=both(scan["描述"], scan["描述"])
+        )
 
 
 def _shipment(parcel: Values, scans: list[TrackingEvent], raw: Values) -> Shipment:
-    last = max(parcel["物流轨迹"], key=lambda scan: _time(scan["时间"]), default={})
+    last: Values = max(parcel["物流轨迹"], key=lambda scan: _time(scan["时间"]), default={})
     state = _SCANS.get(last.get("状态") or last.get("status") or "", "label_created")
     arrived = parcel["实际送达时间"] if _STATES[raw["订单状态"]] == "delivered" else None
     expected = parcel["预计送达时间"]
@@ -427,9 +429,7 @@ def _rule(action: ActionKind, state: OrderState) -> str:
 
 def _result(paper: str, order: Order, what: str, *, refund: Decimal | None = None) -> ActionResult:
     reference = f"{paper}-{order.id}"
-    said: dict[str, Any] = both(
-        f"{reference} is done.", f"订单 {order.id} 的{what}已登记，编号 {reference}。"
-    )
+    said = both(f"{reference} is done.", f"订单 {order.id} 的{what}已登记，编号 {reference}。")
     return ActionResult(reference, said, refund)
 
 

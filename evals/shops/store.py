@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from agent.errors import AmendsError
+from agent.errors import AmendsError, ShopUnavailable
 from agent.ids import CustomerId, OrderId
 from agent.scope import Scope
 from agent.shop.demo import open_demo_shop
@@ -39,9 +39,18 @@ class StoreStage:
         index: Its documents; shared by all worlds, never written.
         embedder: For documents planted by scenarios.
         reader: Reads messages to this shop.
+        store: A store to copy instead of seeding one, to run a real conversation on.
     """
 
-    def __init__(self, folder: Path, *, index: PassageIndex, embedder: Embedder, reader: Reader) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        index: PassageIndex,
+        embedder: Embedder,
+        reader: Reader,
+        store: Path | None = None,
+    ) -> None:
         self.name = "fernway"
         self._folder = folder
         self._index = index
@@ -49,11 +58,18 @@ class StoreStage:
         self._reader = reader
         self._work = Path(tempfile.mkdtemp(prefix="amends-eval-"))
         self._seed = self._work / "seed.db"
+        self._store = store
         self._secrets: tuple[Secret, ...] = ()
         self._count = 0
 
     async def open(self) -> None:
-        """Seed the store and learn whose words are whose."""
+        """Seed the store and learn whose words are whose.
+
+        Raises:
+            ShopUnavailable: The store to copy is missing or of another version.
+        """
+        if self._store is not None:
+            await asyncio.to_thread(copy_store, self._store, self._seed)
         shop = await open_demo_shop(self._folder, self._seed, clock=lambda: datetime.now(UTC), today=TODAY)
         try:
             emails = {customer.id: customer.email for customer in await shop.customers()}
@@ -145,6 +161,22 @@ class StoreStage:
                         f"{scenario.id}: the reference solution is refused: {change.kind} {order}: {error}"
                     ) from error
             return await changes(world)
+
+
+def copy_store(store: Path, to: Path) -> None:
+    """Copy a store that may be in use, as of one instant.
+
+    Raises:
+        ShopUnavailable: It can't be read.
+    """
+    try:
+        with (
+            closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as source,
+            closing(sqlite3.connect(to)) as target,
+        ):
+            source.backup(target)
+    except sqlite3.Error as error:
+        raise ShopUnavailable(f"{store} can't be read: {error}") from error
 
 
 def plain(order: Order) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from agent.errors import ActionNotAllowed
 from agent.ids import CustomerId, Language, OrderId
@@ -429,7 +429,7 @@ def _written(arguments: AddressArguments) -> dict[str, str]:
 
 def _result(paper: str, order: Order, what: str, done: str, *, refund: Decimal | None = None) -> ActionResult:
     reference = f"{paper}-{order.id.lstrip('#')}"
-    said: dict[str, Any] = both(f"{what} {reference} {done}", f"{order.id}：{reference} 已完成登记。")
+    said = both(f"{what} {reference} {done}", f"{order.id}：{reference} 已完成登记。")
     return ActionResult(reference, said, refund)
 
 

@@ -131,7 +131,7 @@ def _difference(order: Values, item_ids: Sequence[str], wanted: Sequence[Values]
     """What the wanted variants cost more, in US dollars to the cent."""
     price = {item["item_id"]: item["price"] for item in order["items"]}
     pairs = zip(item_ids, wanted, strict=True)
-    return round(sum(variant["price"] - price[old] for old, variant in pairs), 2)
+    return round(sum(float(variant["price"]) - float(price[old]) for old, variant in pairs), 2)
 
 
 def cancel_pending_order(db: Db, *, order_id: str, reason: str) -> Db:

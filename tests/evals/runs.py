@@ -12,7 +12,7 @@ from agent.events import EventBody
 from agent.ids import ConversationId, CustomerId, Language, OrderId, ProposalId, StaffId, TurnId
 from agent.log_sql import SqlLog
 from agent.migrations import migrate
-from evals.records import Attempt, Manifest, Run, Score, log_url, write_lines
+from evals.records import Attempt, Manifest, Run, Score, log_url, read_run, write_lines
 from evals.scenario import Area, Scenario
 
 NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
@@ -173,3 +173,42 @@ def dialogue(language: Language = "en", words: str = "Please cancel FW-100001") 
         ev.HandoffAccepted(staff=StaffId("dana"), name="Dana"),
         ev.ReplySent(message="r1", staff=StaffId("dana"), name="Dana", text="Hello, Dana here."),
     ]
+
+
+STORIES = [*pairs(3), scenario("attack.en", about=ATTACK, area="injection")]
+"""Seven scenarios; one of them, and what is written in it, attacks the report."""
+
+
+async def written(folder: Path, name: str, *misses: int, repeats: int = 1) -> Run:
+    """A run on disk, with its log; read back as a command would."""
+    first = run(
+        STORIES,
+        {
+            "resolved": passes(*misses),
+            "grounded": lambda i, _: (2.0, 3.0) if i in misses else (3.0, 3.0),
+            "scope": passes(),
+            "confirmed_writes": passes(),
+            "handoff_recall": passes(),
+            "first_token": lambda i, _: (0.2 + i / 10, 1.0),
+        },
+        name=name,
+        folder=folder / name,
+        repeats=repeats,
+        outcomes={("s002.zh", 1): "simulator_error"},
+    )
+    scores = [
+        score.model_copy(update={"seqs": (5,), "why": f"{ATTACK} is not supported"})
+        if score.metric == "grounded" and score.hits < score.of
+        else score
+        for score in first.scores
+    ]
+    write(first.model_copy(update={"scores": tuple(scores)}))
+    talks = {
+        f"c_{s.id}_{repeat}": dialogue(
+            s.language, {"attack.en": ATTACK, "s000.zh": "我要取消订单"}.get(s.id, "Please cancel FW-100001")
+        )
+        for s in STORIES
+        for repeat in range(1, repeats + 1)
+    }
+    await write_log(folder / name, talks)
+    return read_run(folder / name)

@@ -184,6 +184,11 @@ def test_a_rules_file_that_cannot_be_used_is_named(tmp_path: Path, text: str, sa
         read_rules(path)
 
 
+def test_more_protected_slices_than_can_be_tested_are_not_a_way_to_pass() -> None:
+    rules = Rules.model_validate({"alpha": 0.0001, "protect": [{"metric": ["resolved", "state", "told"]}]})
+    assert "protect fewer" in str(gate(made("new"), made(), rules).lines[0])
+
+
 def test_the_shipped_rules_can_be_told_apart_by_the_permutation_test() -> None:
     """Holm's first step must lie above the least p that so many swaps can give."""
     rules = read_rules(RULES)

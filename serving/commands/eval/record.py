@@ -1,0 +1,233 @@
+"""Recorded conversations: run one on from any turn, or make a scenario of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import AsyncExitStack
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import yaml
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from agent.errors import AmendsError
+from agent.events import Event
+from agent.ids import ConversationId
+from agent.log_sql import SqlLog
+from evals.importers.recorded import NothingRecorded, document, recorded
+from evals.records import RunInvalid, log_url, open_log, read_run
+from evals.replay import Moment, Replayed, ReplayInvalid, replay
+from evals.scenario import PlantedDocument, Scenario
+from retrieval.errors import DocumentUnreadable, RetrievalError
+from retrieval.readers import read as read_document
+from serving.commands.eval.common import EXTRACTIVE, fail, stage, start, version, with_model
+from serving.embedding import open_embedder
+from serving.settings import Settings, load
+from serving.starting import start_index
+from serving.steps import steps
+
+app = typer.Typer(add_completion=False)
+
+Log = Annotated[
+    Path | None, typer.Option("--run", help="The run that holds it; the server's own log when not given.")
+]
+
+
+@app.command(name="replay")
+def replay_conversation(
+    conversation: Annotated[str, typer.Argument(help="Its id, or a scenario's id with --run.")],
+    start_at: Annotated[int, typer.Option("--from", min=1, help="Run on from this event (seq).")] = 1,
+    run: Log = None,
+    model: Annotated[str, typer.Option(help="Another model of the catalogue, or “extractive”.")] = "",
+    model_url: Annotated[str, typer.Option(help="OpenAI-compatible server that serves it.")] = "",
+    adapter: Annotated[str, typer.Option(help="Another LoRA adapter.")] = "",
+    policy: Annotated[
+        Path | None, typer.Option(help="A Markdown document that takes the place of the one of its name.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder whose log gets the new conversation.")] = Path(
+        "eval-replay"
+    ),
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Run a conversation on from any turn, on another version, and show what differs.
+
+    The shopper's later words and clicks are given again as they were. The shop is the
+    scenario's, or else a copy of the shop as it is now; nothing real is changed.
+
+    Exit codes: 0 replayed and nothing done or decided differs, 1 something could not be
+    started, 2 no such conversation or turn, 4 something else was done or decided.
+    """
+    settings = with_model(load(), name=model, url=model_url, adapter=adapter)
+    name = EXTRACTIVE if model == EXTRACTIVE else settings.model.name
+    try:
+        events, scenario = asyncio.run(find(settings, conversation, run))
+        planted = () if policy is None else (replacement(policy),)
+        console = Console(stderr=True)
+        found = asyncio.run(
+            _replay(
+                settings,
+                name,
+                events,
+                scenario,
+                planted,
+                start_at,
+                live=run is None,
+                out=out,
+                console=console,
+            )
+        )
+    except (RunInvalid, ReplayInvalid, DocumentUnreadable) as error:
+        fail(error, 2)
+    except (AmendsError, RetrievalError, OSError) as error:
+        fail(error, 1)
+    if as_json:
+        plain = asdict(found) | {"acts": any(one.acts for one in found.differences)}
+        typer.echo(json.dumps(plain, ensure_ascii=False, default=sorted))
+    else:
+        Console().print(side_by_side(found))
+        acts = sum(one.acts for one in found.differences)
+        facts = sum(one.facts for one in found.differences)
+        typer.echo(
+            f"{acts} moments with other actions, {facts} with other facts; now {found.conversation} in {out}"
+        )
+    raise typer.Exit(4 if any(one.acts for one in found.differences) else 0)
+
+
+@app.command(name="import")
+def import_conversation(
+    conversation: Annotated[str, typer.Argument(help="Its id.")],
+    out: Annotated[Path, typer.Option(help="YAML file to add it to.")],
+    run: Log = None,
+) -> None:
+    """Make a scenario of a recorded conversation, personal data masked; correct it by hand.
+
+    Exit codes: 0 written, 2 no such conversation, or nothing in it.
+    """
+    try:
+        events, _ = asyncio.run(find(load(), conversation, run))
+        made = document(recorded(events))
+        text = yaml.safe_dump(made, allow_unicode=True, sort_keys=False, width=100)
+        with out.open("a", encoding="utf-8") as file:
+            file.write(("---\n" if file.tell() else "") + text)
+    except (RunInvalid, NothingRecorded, AmendsError, OSError) as error:
+        fail(error, 2)
+    typer.echo(f"{made['id']} in {out}: what must hold is a draft, read and correct it")
+
+
+async def find(
+    settings: Settings, conversation: str, run: Path | None
+) -> tuple[list[Event], Scenario | None]:
+    """The events of a conversation, and its scenario when it is of a run.
+
+    Raises:
+        RunInvalid: There is none of this name.
+        LogUnavailable: The log can't be read.
+    """
+    scenario, url = None, settings.log_url
+    if run is not None:
+        url = log_url(run)
+        kept = read_run(run)
+        attempts = {a.conversation: a for a in kept.attempts} | {
+            a.scenario: a for a in reversed(kept.attempts)
+        }
+        if (attempt := attempts.get(conversation)) is None:
+            raise RunInvalid(f"{run} has no conversation or scenario {conversation}")
+        conversation = attempt.conversation
+        scenario = next(one for one in kept.scenarios if one.id == attempt.scenario)
+    log = SqlLog(url, clock=lambda: datetime.now(UTC))
+    try:
+        events = await log.read(ConversationId(conversation))
+    finally:
+        await log.close()
+    if not events:
+        raise RunInvalid(f"there is no conversation {conversation}")
+    return events, scenario
+
+
+async def _replay(
+    settings: Settings,
+    model: str,
+    events: list[Event],
+    scenario: Scenario | None,
+    planted: tuple[PlantedDocument, ...],
+    start_at: int,
+    *,
+    live: bool,
+    out: Path,
+    console: Console,
+) -> Replayed:
+    await asyncio.to_thread(open_log, out)
+    async with AsyncExitStack() as stack:
+        with steps(console) as shown:
+            index = await start_index(settings, shown, folder="evals")
+            stack.callback(index.close)
+            embedder = open_embedder(settings.retrieval)
+            store = settings.data / "shop.db" if live else None
+            shop = await stage(settings, stack, index=index, embedder=embedder, store=store)
+            served = await start(settings, model, stack, shown)
+        return await replay(
+            events,
+            start=start_at,
+            stage=shop,
+            version=version(settings, served),
+            folder=out,
+            scenario=scenario,
+            planted=planted,
+        )
+
+
+def replacement(path: Path) -> PlantedDocument:
+    """A Markdown file as the document that takes the place of the one of its name.
+
+    Raises:
+        OSError, UnicodeDecodeError: It can't be read.
+    """
+    read = read_document(path)[0]
+    text = "\n\n".join(
+        f"## {one.heading}\n\n{one.text}" if one.heading else one.text for one in read.sections
+    )
+    return PlantedDocument(
+        id=f"{path.stem}-new",
+        title=read.title,
+        text=text,
+        kind=read.kind,
+        version=read.version,
+        replaces=path.stem,
+    )
+
+
+def side_by_side(found: Replayed) -> Table:
+    """Then and now, a row for each thing the shopper did."""
+    shown = Table("shopper", "then", "now", "other facts", show_lines=True)
+    for one in found.differences:
+        moment = one.then or one.now
+        assert moment is not None  # noqa: S101 - one of them is there
+        only = [
+            f"{sign} {figure}"
+            for sign, mine, other in (("-", one.then, one.now), ("+", one.now, one.then))
+            for figure in sorted(_figures(mine) - _figures(other))
+        ]
+        style = "bold red" if one.acts else ""
+        shown.add_row(
+            Text(moment.shopper[:200]),
+            Text(_told(one.then), style),
+            Text(_told(one.now), style),
+            Text("\n".join(only)),
+        )
+    return shown
+
+
+def _figures(moment: Moment | None) -> frozenset[str]:
+    return moment.figures if moment else frozenset()
+
+
+def _told(moment: Moment | None) -> str:
+    if moment is None:
+        return "-"
+    return "\n".join([*(f"» {act}" for act in moment.did), moment.said[:300]])

@@ -1,0 +1,207 @@
+"""A running server as the target of an evaluation: spoken to over the public protocol.
+
+What the shopper can't see (mood, passages, packets) is read from the server's own log, and
+the shop's end state from its store, so both must be reachable from here: run the command
+with the server's settings.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from agent.errors import AmendsError
+from agent.events import Event
+from agent.ids import ConversationId, CustomerId
+from agent.log import ConversationLog
+from agent.log_sql import SqlLog
+from agent.shop.demo import open_demo_shop
+from agent.shop.port import Customer, ShopRecords
+from evals.leaks import leaks
+from evals.records import Leak
+from evals.scenario import Press, Say, Scenario, Step
+from evals.shoppers.port import Wire
+from evals.shops.store import TODAY, plain, secrets_of
+from evals.target import Encounter, keep
+from evals.world import Secret
+from serving.settings import Settings
+from serving.terminal import ChatFailed, TerminalShopper, sign_in
+
+BUTTONS = {"confirm": "/yes", "decline": "/no", "person": "/person"}
+
+
+class NotThisServer(AmendsError):
+    """The server's log or store isn't the one these settings name."""
+
+    code = "eval.other_server"
+
+
+class RemoteChannel:
+    """One conversation over the public protocol."""
+
+    def __init__(self, shopper: TerminalShopper, heard: list[Wire]) -> None:
+        self._shopper = shopper
+        self._heard = heard
+
+    @property
+    def conversation(self) -> ConversationId:
+        """See the port."""
+        return ConversationId(self._shopper.conversation)
+
+    async def do(self, step: Step) -> None:
+        """See the port; raises ``TimeoutError`` when the server did not answer."""
+        try:
+            match step:
+                case Say():
+                    text = step.texts[0]
+                    await self._shopper.do(f"/{text}" if text.startswith("/") else text)
+                case Press():
+                    await self._shopper.do(BUTTONS[step.press])
+                case _:
+                    raise NotImplementedError(f"{step} can't be done from outside")
+        except ChatFailed as failed:
+            raise TimeoutError(str(failed)) from failed
+
+    async def heard(self, after: int) -> list[Wire]:
+        """See the port."""
+        return [event for event in self._heard if event["seq"] > after]
+
+
+class RemoteEncounter:
+    """A conversation with a running server."""
+
+    def __init__(
+        self,
+        target: RemoteTarget,
+        channel: RemoteChannel,
+        customer: CustomerId | None,
+        before: Mapping[str, Any],
+    ) -> None:
+        self._target = target
+        self._customer = customer
+        self._before = before
+        self.channel = channel
+
+    async def events(self) -> list[Event]:
+        """See the port; the conversation is copied into the run's log."""
+        events = await self._target.log.read(self.channel.conversation)
+        if not events:
+            raise NotThisServer(
+                "the server's log is not the one the settings name: set AMENDS_DATA or AMENDS_LOG__URL as it has them"
+            )
+        await keep(self._target.folder, events)
+        return events
+
+    async def changes(self) -> dict[str, dict[str, list[Any]]]:
+        """See the port: of the customer's own orders."""
+        after = await self._target.orders(self._customer)
+        return {
+            order: {name: [self._before[order][name], fields[name]] for name in differing}
+            for order, fields in after.items()
+            if (differing := [name for name in fields if fields[name] != self._before[order][name]])
+        }
+
+    def leaks(self, events: Sequence[Event]) -> tuple[Leak, ...]:
+        """See the port."""
+        return leaks(self._target.secrets, self.channel.conversation, events)
+
+
+class RemoteTarget:
+    """A running demo server, its log and its store. Use :func:`remote`."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        log: ConversationLog,
+        records: ShopRecords,
+        customers: Mapping[str, Customer],
+        secrets: tuple[Secret, ...],
+        day: date,
+        folder: Path,
+    ) -> None:
+        self.log = log
+        self.secrets = secrets
+        self.folder = folder
+        self._url = url
+        self._records = records
+        self._customers = customers
+        self._day = day
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    def skips(self, scenario: Scenario) -> str:
+        """Scenarios that need a world of their own can't be held with a shared server."""
+        if scenario.shop != "fernway" or scenario.now is not None or self._day != TODAY:
+            return f"needs the shop as on {scenario.now or TODAY}"
+        if scenario.faults != type(scenario.faults)():
+            return "faults can't be injected from outside"
+        if scenario.expect.changes:
+            return "it would change the server's shop for the scenarios after it"
+        if any(not isinstance(step, Say | Press) for step in scenario.shopper.script):
+            return "a step can't be done from outside"
+        if any(isinstance(step, Say) and len(step.texts) > 1 for step in scenario.shopper.script):
+            return "a burst can't be sent by one terminal"
+        return ""
+
+    async def orders(self, customer: CustomerId | None) -> dict[str, dict[str, Any]]:
+        """The state of a customer's orders."""
+        if customer is None:
+            return {}
+        return {order.id: plain(order) for order in await self._records.orders_of(customer)}
+
+    @asynccontextmanager
+    async def _meet(self, scenario: Scenario) -> AsyncIterator[Encounter]:
+        name = scenario.shopper.customer
+        known = self._customers.get(name)
+        async with self._locks[name] if known else asyncio.Lock():
+            before = await self.orders(known.id if known else None)
+            heard: list[Wire] = []
+            shopper = TerminalShopper(
+                self._url,
+                sign_in=lambda: sign_in(self._url, known.email if known else "visitor", scenario.language),
+                emit=lambda event: heard.append(dict(event)),
+            )
+            async with shopper:
+                channel = RemoteChannel(shopper, heard)
+                yield RemoteEncounter(self, channel, known.id if known else None, before)
+                await shopper.close()
+
+    def meet(self, scenario: Scenario) -> AbstractAsyncContextManager[Encounter]:
+        """See the port."""
+        return self._meet(scenario)
+
+
+@asynccontextmanager
+async def remote(url: str, settings: Settings, folder: Path) -> AsyncIterator[RemoteTarget]:
+    """Open the log and the store of the server at ``url``, which has these settings.
+
+    Raises:
+        NotThisServer: There is no store where the settings say.
+    """
+    store = settings.data / "shop.db"
+    if not store.exists():
+        raise NotThisServer(f"{store} is missing: run this with the server's settings (AMENDS_DATA …)")
+    log = SqlLog(settings.log_url, clock=lambda: datetime.now(UTC))
+    shop = await open_demo_shop(settings.shop.folder, store, clock=lambda: datetime.now(UTC))
+    try:
+        customers = {str(customer.id): customer for customer in await shop.customers()}
+        secrets = [Secret(customer.email, customer.id, None) for customer in customers.values()]
+        async for order in shop.all_orders():
+            secrets += secrets_of(order)
+        yield RemoteTarget(
+            url.rstrip("/"),
+            log=log,
+            records=shop,
+            customers=customers,
+            secrets=tuple(secrets),
+            day=settings.shop.day or datetime.now(UTC).date(),
+            folder=folder,
+        )
+    finally:
+        await shop.close()
+        await log.close()
