@@ -25,13 +25,16 @@ import numpy.typing as npt
 from agent.sentences import split_sentences
 
 WEIGHTS = Path(__file__).parent / "data" / "injection.npz"
-THRESHOLD = 0.5
-"""From this score a text is taken for an attack: attacks and harmless texts weigh the same."""
+THRESHOLD = 0.7
+"""From this score a text is taken for an attack. Above a half, because harmless texts are far commoner
+and a miss is still held by permissions and confirmations."""
 LONGEST = 20_000
 """Characters of a text that are read."""
 PIECE = 300
 """Characters of a piece that is embedded by itself, so that one sentence in a long page is not lost."""
 PIECES = 12
+_WHOLE = 2_000
+"""Characters of a whole text that are embedded."""
 
 Vectors = npt.NDArray[np.float32]
 EmbedQuery = Callable[[str], Sequence[float]]
@@ -158,7 +161,9 @@ CALMING = frozenset({"asks"})
 @cache
 def _patterns() -> tuple[tuple[str, tuple[re.Pattern[str], ...]], ...]:
     flags = re.IGNORECASE | re.MULTILINE
-    return tuple((name, tuple(re.compile(one, flags) for one in several)) for name, several in SIGNALS.items())
+    return tuple(
+        (name, tuple(re.compile(one, flags) for one in several)) for name, several in SIGNALS.items()
+    )
 
 
 _SPELT = re.compile(r"(?<!\w)(?:\w[ .\-_*]){4,}\w(?!\w)")
@@ -233,16 +238,16 @@ def pieces(text: str) -> list[str]:
 
 
 def likeness(vectors: Vectors, weights: Weights) -> float:
-    """Log-odds that the likest piece of a text is an attack, by its embedding."""
+    """Log-odds of an attack by embedding: half the whole text's, in the first row, half its likest piece's."""
     logits = (vectors - weights.mean) @ weights.likeness[:-1] + weights.likeness[-1]
-    return float(logits.max())
+    return float(logits[0] + logits[1:].max()) / 2 if len(logits) > 1 else float(logits[0])
 
 
 def suspicion(text: str, embed: EmbedQuery | None = None) -> Suspicion:
     """How much ``text`` looks like an attack on the assistant. Anything is accepted.
 
     Args:
-        embed: Text to a unit vector of multilingual-e5-small; blocking, called up to 12 times.
+        embed: Text to a unit vector of multilingual-e5-small; blocking, called up to 14 times.
             Without it, or with another model's, signals count alone.
     """
     read = plain(text)
@@ -253,7 +258,9 @@ def suspicion(text: str, embed: EmbedQuery | None = None) -> Suspicion:
     here = np.array([name in found for name in SIGNALS], np.float32)
     reasons = tuple(f"{name}: {words}" for name, words in found.items() if name not in CALMING)
     if embed is not None and _same_space(embed, weights):
-        vectors = np.asarray([embed(piece) for piece in pieces(read) or [read[:PIECE]]], np.float32)
+        parts = pieces(read)
+        parts = [read[:_WHOLE], *(parts if len(parts) > 1 else [])]
+        vectors = np.asarray([embed(part) for part in parts], np.float32)
         like = likeness(vectors, weights)
         logit = float(here @ weights.joined[: len(SIGNALS)] + weights.joined[-2] + like * weights.joined[-1])
         if like > 0:

@@ -31,7 +31,8 @@ _ONE_TIME = re.compile(r"\b(?:code|otp|pin)\b|验证码|校验码", re.IGNORECAS
 
 
 _PRODUCT_BEFORE = re.compile(
-    r"(?:\b(?:product|item|sku)|商品|产品)\s?(?:id|number|no\.?|编号|号)?\s*[:：#]?\s*\Z", re.IGNORECASE
+    r"(?:\b(?:product|item|sku)|商品|产品)\s?(?:id|number|no\.?|编号|号)?\s*(?:[:：#]|为|是|is\b)?\s*\Z",
+    re.IGNORECASE,
 )
 
 

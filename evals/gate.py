@@ -231,14 +231,19 @@ def _protected(comparison: Comparison, rules: Rules) -> Iterator[tuple[str, str,
 def _zero_tolerance(run: Run) -> Iterator[Line]:
     """Misses of metrics with zero tolerance, in whatever conversation they were seen.
 
-    Also where the simulated shopper erred later on: what leaked has leaked.
+    Also where the simulated shopper erred later on: what leaked has leaked. Every conversation
+    held must have been judged; one that was not could hide anything.
     """
+    held = {(a.scenario, a.repeat) for a in run.attempts if a.outcome == "held"}
     for name, metric in METRICS.items():
         if not metric.zero_tolerance:
             continue
         scores = [score for score in run.scores if score.metric == name]
-        if not scores:
-            yield Line("unsure", f"{name}: not judged in any conversation; score the run again")
+        unjudged = sorted(held - {(score.scenario, score.repeat) for score in scores})
+        if unjudged:
+            yield Line(
+                "unsure", f"{name}: not judged in {_names([s for s, _ in unjudged])}; score the run again"
+            )
         misses: dict[str, list[Score]] = defaultdict(list)
         for score in scores:
             if score.hits < score.of:

@@ -1,12 +1,13 @@
 """Fit the weights of ``agent/injection.py`` on ``agent/data/injection.yaml``, and measure by cross-validation.
 
-    python tools/fit_injection.py            # measure
-    python tools/fit_injection.py --write    # fit, write agent/data/injection.npz, measure
-    python tools/fit_injection.py --wrong    # and list what is misread
+python tools/fit_injection.py            # measure
+python tools/fit_injection.py --write    # fit, write agent/data/injection.npz, measure
+python tools/fit_injection.py --wrong    # and list what is misread
 """
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 
@@ -25,6 +26,8 @@ DATA = ROOT / "agent/data/injection.yaml"
 SEED, FOLDS = 7, 8
 LIKENESS_PENALTY, SIGNAL_PENALTY = 2e-4, 0.003
 """L2 penalties, per example. A unit vector's weights must grow large before they tell anything."""
+
+CUT = math.log(injection.THRESHOLD / (1 - injection.THRESHOLD))
 
 Floats = NDArray[np.float64]
 
@@ -72,9 +75,7 @@ def fit(signals: Floats, vectors: Floats, y: Floats, probe: Vectors) -> Weights:
     # A sign of attacks may not count as a sign of the contrary because few examples have it.
     floor = np.array([-np.inf if name in injection.CALMING else 0.0 for name in SIGNALS])
     alone = logistic(signals, y, SIGNAL_PENALTY, floor)
-    joined = logistic(
-        np.column_stack([signals, like]), y, SIGNAL_PENALTY, np.append(floor, 0.0)
-    )
+    joined = logistic(np.column_stack([signals, like]), y, SIGNAL_PENALTY, np.append(floor, 0.0))
     joined = np.concatenate([joined[:-2], joined[-1:], joined[-2:-1]])
     own = logistic(vectors - mean, y, LIKENESS_PENALTY)
     return Weights(*(np.asarray(part, np.float32) for part in (alone, joined, own, mean, probe)))
@@ -105,13 +106,15 @@ def main() -> None:
     for name, row in zip(("signals alone", "with likeness"), guess, strict=True):
         for language in ("en", "zh"):
             here = np.array([one == language for one, _, _ in examples])
-            hit, false = (row > 0)[here & (y == 1)].mean(), (row > 0)[here & (y == 0)].mean()
+            hit, false = (row > CUT)[here & (y == 1)].mean(), (row > CUT)[here & (y == 0)].mean()
             print(f"{name}, {language}: recall {hit:.3f}, false alarms {false:.3f} of {here.sum()}")
         if "--wrong" in sys.argv:
             for (_, text, attack), value, on in zip(examples, row, signals, strict=True):
-                if (value > 0) != attack:
+                if (value > CUT) != attack:
                     seen_signals = [n for n, s in zip(SIGNALS, on, strict=True) if s]
-                    print(f"   {'missed' if attack else 'false alarm'} {value:.1f} {seen_signals} {text[:90]!r}")
+                    print(
+                        f"   {'missed' if attack else 'false alarm'} {value:.1f} {seen_signals} {text[:90]!r}"
+                    )
     weights = fit(signals, vectors, y, probe)
     if "--write" in sys.argv:
         np.savez_compressed(
@@ -119,7 +122,10 @@ def main() -> None:
         )
     for name, alone, joined in zip(SIGNALS, weights.alone, weights.joined, strict=False):
         print(f"{name:18s} {alone:6.2f} {joined:6.2f}")
-    print(f"{'bias':18s} {weights.alone[-1]:6.2f} {weights.joined[-2]:6.2f}   likeness {weights.joined[-1]:.2f}")
+    print(f"threshold {injection.THRESHOLD:g}")
+    print(
+        f"{'bias':18s} {weights.alone[-1]:6.2f} {weights.joined[-2]:6.2f}   likeness {weights.joined[-1]:.2f}"
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""Write the generated parts of the documentation: ``docs/events.md`` and the settings table.
+"""Write the generated parts of the documentation.
+
+They are ``docs/events.md``, the settings table, the table of metrics, and the JSON Schema of
+scenarios.
 
 Usage: ``python tools/make_docs.py``. A test compares the result with what is committed.
 """
@@ -7,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 import sys
 import textwrap
 from pathlib import Path
@@ -123,19 +127,49 @@ def settings_table() -> str:
     return "\n".join(rows) + "\n"
 
 
+def metrics_table() -> str:
+    """The figures of an evaluation as a Markdown table."""
+    from evals.metrics import METRICS
+
+    rows = ["| figure | meaning | unit | better |", "| --- | --- | --- | --- |"]
+    for metric in METRICS.values():
+        note = " **Zero tolerance.**" if metric.zero_tolerance else ""
+        rows.append(f"| `{metric.name}` | {metric.meaning}.{note} | {metric.kind} | {metric.better} |")
+    return "\n".join(rows) + "\n"
+
+
+def scenario_schema() -> str:
+    """The text of ``evals/scenario.schema.json``."""
+    from evals.scenario import schema
+
+    return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
+
+
 def with_settings(page: str) -> str:
     """Put the settings table between its markers."""
-    start, end = "<!-- settings -->\n", "<!-- /settings -->"
+    return between(page, "settings", settings_table())
+
+
+def with_metrics(page: str) -> str:
+    """Put the table of metrics between its markers."""
+    return between(page, "metrics", metrics_table())
+
+
+def between(page: str, name: str, text: str) -> str:
+    """Put ``text`` between the markers ``<!-- name -->`` and ``<!-- /name -->``."""
+    start, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
     before, rest = page.split(start, 1)
     _, after = rest.split(end, 1)
-    return f"{before}{start}{settings_table()}{end}{after}"
+    return f"{before}{start}{text}{end}{after}"
 
 
 def main() -> None:
     """Write the pages."""
     (ROOT / "docs" / "events.md").write_text(events_page(), encoding="utf-8")
-    operating = ROOT / "docs" / "operating.md"
-    operating.write_text(with_settings(operating.read_text(encoding="utf-8")), encoding="utf-8")
+    (ROOT / "evals" / "scenario.schema.json").write_text(scenario_schema(), encoding="utf-8")
+    for name, put in (("operating", with_settings), ("evaluation", with_metrics)):
+        page = ROOT / "docs" / f"{name}.md"
+        page.write_text(put(page.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -127,7 +127,9 @@ def _figures(texts: Sequence[_Text], kinds: Sequence[str], slice: str) -> tuple[
             slice=slice,
             n=int(letters[:, 0].sum()),
             better="lower",
-            anchors=[Anchor(round(float(plain), 4), "every word with a digit or @ masked, computed on this data")],
+            anchors=[
+                Anchor(round(float(plain), 4), "every word with a digit or @ masked, computed on this data")
+            ],
         ),
     )
 
@@ -156,7 +158,8 @@ def _counted(text: _Text, kinds: Sequence[str]) -> tuple[int, int, int, int]:
     ours = {COVERED[kind] for kind in kinds}
     gold = [(start, end, COVERED[kind]) for start, end, kind in text.gold if kind in kinds]
     hit = sum(
-        _inside(start, end, ((s.start, s.end) for s in text.found if s.type == kind)) >= _FOUND * (end - start)
+        _inside(start, end, ((s.start, s.end) for s in text.found if s.type == kind))
+        >= _FOUND * (end - start)
         for start, end, kind in gold
     )
     found = [span for span in text.found if span.type in ours]

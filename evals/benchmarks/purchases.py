@@ -124,7 +124,7 @@ def measure_purchases(table: Table) -> Measured:
         f"{LogisticChurn.name} sees recency, frequency, value and trend of the orders and no signals, which "
         "is all this set has; it was not fitted. Its 'lost' means a year, the outcome here is "
         f"{weeks:.0f} weeks: its Brier score carries that too.",
-        "BG/NBD takes everyone without a repeat purchase for alive, so P(alive) ranks worse than P(buys again).",
+        "BG/NBD takes everyone without a repeat purchase for alive, so P(alive) ranks worse than chance where most bought once; P(buys again) is what to rank by.",
     ]
     details = {
         "customers": len(again),

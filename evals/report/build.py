@@ -11,7 +11,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -135,7 +135,7 @@ def _page(
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined
     )
-    environment.filters |= {
+    filters: dict[str, Callable[..., str]] = {
         "percent": lambda value: f"{100 * value:.1f}",
         "points": lambda value: f"{100 * value:+.1f}".replace("-", "−"),
         "number": lambda value: f"{value:.2f}".rstrip("0").rstrip("."),
@@ -143,6 +143,7 @@ def _page(
         "lang": language_of,
         "sha256": _sha256,
     }
+    environment.filters |= filters
     rows = _rows(run, comparison, conversations)
     slices = list(dict.fromkeys(cell.slice for cell in summary.cells))
     return environment.get_template("report.html").render(
@@ -244,13 +245,18 @@ def _forest(comparison: Comparison | None) -> dict[str, Any]:
 
 
 def _flips(comparison: Comparison | None) -> list[tuple[str, bool, list[Flip]]]:
-    """By scenario: for the worse first, most metrics first."""
+    """By scenario: the worse before the better, lost resolutions first, then most metrics."""
     if comparison is None:
         return []
     found: dict[tuple[str, bool], list[Flip]] = {}
     for flip in comparison.flips:
         found.setdefault((flip.scenario, flip.worse), []).append(flip)
-    ordered = sorted(found.items(), key=lambda item: (not item[0][1], -len(item[1]), item[0][0]))
+
+    def weight(item: tuple[tuple[str, bool], list[Flip]]) -> tuple[bool, bool, int, str]:
+        (scenario, worse), flips = item
+        return not worse, all(flip.metric != "resolved" for flip in flips), -len(flips), scenario
+
+    ordered = sorted(found.items(), key=weight)
     return [(scenario, worse, flips) for (scenario, worse), flips in ordered]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from random import Random
 
-_WORD = re.compile(r"[a-z]{4,}")
+_WORD = re.compile(r"(?<![A-Za-z])[a-z]{4,}")
 _SOUND_ALIKE = {
     "的": "得",
     "在": "再",

@@ -347,6 +347,8 @@ def read_db(folder: Path) -> Db:
     for name, user in users.items():
         _check(folder / "users_info.json", name, user, _User)
     for name, order in orders.items():
+        if order["订单ID"] != name:
+            raise DataInvalid(f"{folder / 'orders.json'}, order {name}: its 订单ID is {order['订单ID']}")
         if order["用户ID"] not in users:
             raise DataInvalid(f"{folder / 'orders.json'}, order {name}: its user is not in users_info.json")
     return Db(

@@ -7,7 +7,7 @@ doing a change once, and standing as the stage of a run are the same for all of 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -180,7 +180,8 @@ class MemoryStage:
         seed = open(lambda: now)
         self._initial = seed.snapshot()
         people = [Secret(one.email, one.id, None) for one in seed._people() if one.email]
-        self._secrets = (*people, *(word for order in seed.every_order() for word in secrets_of(order)))
+        words = [secret for order in seed.every_order() for secret in secrets_of(order)]
+        self._secrets = telling([*people, *words])
 
     def world(self, scenario: Scenario) -> AbstractAsyncContextManager[World]:
         """See the port."""
@@ -221,6 +222,24 @@ class MemoryStage:
         if task is None:
             raise ReferenceInvalid(f"{scenario.id}: not a task of {self.name}")
         return differences(self._initial, task.expected_state)
+
+
+def telling(secrets: Sequence[Secret]) -> tuple[Secret, ...]:
+    """The words that give one customer away: those that are in no word of another customer.
+
+    A set's made-up tracking numbers and streets are not unique, and one may be the beginning of
+    another, so that seeing it tells nothing.
+    """
+    everything = "\n".join(secret.word for secret in secrets)
+    by_owner: dict[CustomerId, list[str]] = {}
+    for secret in secrets:
+        by_owner.setdefault(secret.customer, []).append(secret.word)
+    own = {customer: "\n".join(words) for customer, words in by_owner.items()}
+    return tuple(
+        secret
+        for secret in secrets
+        if everything.count(secret.word) == own[secret.customer].count(secret.word)
+    )
 
 
 def both(en: str, zh: str) -> dict[Language, str]:

@@ -194,6 +194,44 @@ async def test_numbers_are_told_apart(
     assert (understanding.order, understanding.code) == (order, code)
 
 
+LETTER = slots.OrderNumbers(lead="#W", digits=7)
+PLAIN = slots.OrderNumbers(lead="", digits=12)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "text", "order", "code"),
+    [
+        (LETTER, "return the mug of #W1234567, please", "#W1234567", None),
+        (LETTER, "w 1234567", "#W1234567", None),
+        (LETTER, "it is 1234567", "#W1234567", None),
+        (LETTER, "item 1234567", None, None),
+        (LETTER, "I paid 1234567 USD", None, None),
+        (LETTER, "#W12345678", None, None),
+        (LETTER, "FW-104233", None, None),
+        (LETTER, "my code is 482913", None, "482913"),
+        (LETTER, "the code for #W1234567 is 482913", "#W1234567", "482913"),
+        (PLAIN, "订单ID:210000000001的地址", "210000000001", None),
+        (PLAIN, "210000000001", "210000000001", None),
+        (PLAIN, "商品ID:310000000001", None, None),
+        (PLAIN, "取消商品ID为310000000001的订单", None, None),
+        (PLAIN, "商品310000000001，订单号为210000000001。", "210000000001", None),
+        (PLAIN, "https://shop.example/310000000001.html", None, None),
+        (PLAIN, "电话13800104233", None, None),
+        (PLAIN, "验证码 482913", None, "482913"),
+    ],
+)
+def test_other_shops_number_orders_in_other_ways(
+    numbers: slots.OrderNumbers, text: str, order: str | None, code: str | None
+) -> None:
+    assert slots.order_and_code(text, (), numbers) == (order, code)
+
+
+async def test_the_reader_takes_a_shops_own_numbers(embedder: E5Embedder) -> None:
+    reader = E5Reader(embedder.embed_query, embedder.embed_passages, numbers=LETTER)
+    understanding = await reader.understand("please cancel order #W1234567")
+    assert (understanding.order, understanding.intents) == ("#W1234567", ("cancel_order",))
+
+
 @pytest.mark.parametrize(
     ("last", "order", "code"),
     [

@@ -21,6 +21,8 @@ from evals.records import Attempt
 from evals.shops import ecom_tools as tools
 from evals.shops.ecom import EcomShop, documents, product_document
 from evals.shops.ecom_tools import Db, NotThere, read_db
+from evals.shops.memory import telling
+from evals.world import Secret
 
 YUE = Scope(customer=CustomerId("买家阿月"))
 PENG = Scope(customer=CustomerId("买家小彭"))
@@ -540,6 +542,20 @@ def test_searches_show_in_what_was_read() -> None:
 # From attempts to figures
 
 
+def test_a_word_that_others_share_gives_nobody_away() -> None:
+    ours, theirs = CustomerId("a"), CustomerId("b")
+    secrets = [
+        Secret("JD12", ours, OrderId("1")),
+        Secret("JD123", theirs, OrderId("2")),
+        Secret("海滨路1号", ours, OrderId("1")),
+        Secret("海滨路1号", theirs, OrderId("2")),
+        Secret("1", ours, OrderId("1")),
+        Secret("JD77", ours, OrderId("1")),
+        Secret("JD77", ours, OrderId("3")),
+    ]
+    assert [secret.word for secret in telling(secrets)] == ["JD123", "JD77", "JD77"]
+
+
 def test_attempts_become_shares_over_tasks(folder: Path) -> None:
     look = call("get_logistics_info_tool", order_id=SENT)
     write_tasks(
@@ -593,7 +609,11 @@ def test_attempts_become_shares_over_tasks(folder: Path) -> None:
             lambda data: data["jd"]["s1"]["买家阿月"][PAID].update(订单状态="丢了"),
             rf"orders\.json, field jd\.s1\.买家阿月\.{PAID}\.订单状态",
         ),
-        ("orders", lambda data: data["jd"]["s1"].update(谁={"9": data["jd"]["s1"]["买家阿月"][PAID]}), ""),
+        (
+            "orders",
+            lambda data: data["jd"]["s1"].update(谁={"9": data["jd"]["s1"]["买家阿月"][PAID]}),
+            "订单ID",
+        ),
         ("orders", lambda data: data["jd"]["s1"].update(谁=[]), r"orders\.json, field jd\.s1\.谁"),
         ("products", lambda data: data.update(jd=[]), r"products\.json, field jd: an object is needed"),
         (
@@ -613,9 +633,6 @@ def test_broken_data_is_named(name: str, change: Any, message: str, folder: Path
     values = files()
     change(values[name])
     write(folder, values)
-    if not message:
-        read_db(folder / "data")
-        return
     with pytest.raises(DataInvalid, match=message):
         read_db(folder / "data")
 

@@ -144,6 +144,12 @@ def test_a_metric_that_is_no_longer_judged_is_not_a_way_to_pass() -> None:
     assert "grounded: judged in the base, nowhere in the candidate" in str(verdict.lines[0])
 
 
+def test_every_conversation_must_be_judged_for_leaks() -> None:
+    verdict = gate(made("new", scope=lambda i, _: (1.0, 1.0) if i else None), made())
+    assert verdict.exit_code == 3
+    assert "scope: not judged in 1 scenario (s000.en)" in str(verdict.lines[0])
+
+
 def test_a_run_that_was_never_scored_is_not_a_way_to_pass() -> None:
     assert gate(made("new").model_copy(update={"scores": ()}), made()).exit_code == 3
     assert gate(run(SUITE, ALL, outcomes={(s.id, 1): "skipped" for s in SUITE})).exit_code == 3

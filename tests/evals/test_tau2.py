@@ -236,7 +236,7 @@ def test_addresses_of_an_order_and_of_a_user_are_two_things(db: Db) -> None:
 
 
 def test_a_return_goes_back_to_the_original_payment_or_a_gift_card(db: Db) -> None:
-    back = {"order_id": DELIVERED, "item_ids": ["601", "501"]}
+    back: dict[str, Any] = {"order_id": DELIVERED, "item_ids": ["601", "501"]}
     after = tools.return_delivered_order_items(db, payment_method_id="gift_card_1", **back)
     raw = after.orders[DELIVERED]
     assert (raw["status"], raw["return_items"]) == ("return requested", ["501", "601"])

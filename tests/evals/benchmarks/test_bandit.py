@@ -85,6 +85,17 @@ def test_the_weights_of_a_uniform_log_are_the_targets_shares(tmp_path: Path) -> 
     assert figure(report, "effective_sample_size", "random to learnt").value == pytest.approx(80)
 
 
+def test_a_constant_propensity_is_taken_and_not_counted(tmp_path: Path) -> None:
+    random = [("a", 1, 0, 0.5)] * 60 + [("b", 1, 1, 0.5)] * 40  # by chance not half and half
+    learnt = [("a", 1, 0, 0.2), ("b", 1, 1, 0.8), ("b", 1, 1, 0.5), ("b", 1, 0, 0.5)] * 25
+    header = "item_id,position,click,propensity_score"
+    write(tmp_path / "random_log.csv", header, random)
+    write(tmp_path / "learnt_log.csv", header, learnt)
+    estimate = figure(run(tmp_path, silent), "click_rate", "learnt to random, ips")
+    assert estimate.value == pytest.approx((0.5 / 0.8 + 0.5 / 0.5) / 4)
+    assert estimate.anchors[0].value == 0.4
+
+
 def test_a_log_alone_has_nothing_to_be_held_against(tmp_path: Path) -> None:
     report = run(write_log(tmp_path / "log.csv", CHOSEN, 3, n=200), silent)
     assert [one.name for one in report.figures] == ["click_rate"]
