@@ -16,7 +16,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -257,7 +257,7 @@ def suspicion(text: str, embed: EmbedQuery | None = None) -> Suspicion:
     found = signals(read)
     here = np.array([name in found for name in SIGNALS], np.float32)
     reasons = tuple(f"{name}: {words}" for name, words in found.items() if name not in CALMING)
-    if embed is not None and _same_space(embed, weights):
+    if embed is not None and _same_space(embed):
         parts = pieces(read)
         parts = [read[:_WHOLE], *(parts if len(parts) > 1 else [])]
         vectors = np.asarray([embed(part) for part in parts], np.float32)
@@ -270,6 +270,8 @@ def suspicion(text: str, embed: EmbedQuery | None = None) -> Suspicion:
     return Suspicion(1 / (1 + math.exp(-max(-50.0, min(50.0, logit)))), reasons)
 
 
-def _same_space(embed: EmbedQuery, weights: Weights) -> bool:
-    probe = np.asarray(embed(PROBE), np.float32)
+@lru_cache(maxsize=8)
+def _same_space(embed: EmbedQuery) -> bool:
+    """Asked once of each embedder."""
+    weights, probe = load(), np.asarray(embed(PROBE), np.float32)
     return probe.shape == weights.probe.shape and float(probe @ weights.probe) > _SAME_SPACE

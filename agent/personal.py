@@ -105,7 +105,8 @@ def resident_id(number: str) -> bool:
     except ValueError:
         return False
     total = sum(int(char) * weight for char, weight in zip(number, weights, strict=False))
-    return "10X98765432"[total % 11] == number[17].upper()
+    last: str = number[17].upper()
+    return last == "10X98765432"[total % 11]
 
 
 _DATE = re.compile(
@@ -115,7 +116,7 @@ _DATE = re.compile(
 
 
 def _phone(number: str) -> bool:
-    digits = sum(char.isdigit() for char in re.split(r"[x#e]", number)[0])
+    digits = sum(char.isdigit() for char in str(re.split(r"[x#e]", number)[0]))
     if _DATE.match(number) or re.fullmatch(r"\d{1,3}(?:[., ]\d{3})+(?:[.,]\d{1,2})?", number):
         return False  # a date, or an amount with its thousands apart
     if number.isdigit():
@@ -324,13 +325,13 @@ def _addresses() -> tuple[_Recogniser, ...]:
         _that("address", rf"(?P<it>\b{_UNIT})", lambda text: any(char.isdigit() for char in text) and not text.startswith(("Floor", "Room", "Building", "Unit", "Box", "Fl ", "Lot")), case=True),
         _that(
             "address",
-            rf"(?P<it>(?:{_PROVINCE_ZH}){{0,3}}(?:[\u4e00-\u9fff]{{1,8}}?(?:区|县|镇|乡|街道|新区|开发区)){{0,3}}"
-            r"[\u4e00-\u9fff]{1,12}?(?:路|街|道|巷|弄|胡同|大厦|小区|花园|公寓|村|苑)(?:[\u4e00-\u9fffA-Za-z]{0,10}?\d{1,5}(?:号楼|号院|号|弄|栋|幢|座|单元|楼|层|室)){1,5}(?:\d{1,5}室?)?)",
+            r"(?:地址|住址|住在|寄到|送到|寄往|配送至|收货地址)[\s:：是为改成到]{0,4}(?P<it>[\u4e00-\u9fff][\u4e00-\u9fffA-Za-z0-9\-—#（）()]{4,60})",
+            lambda text: bool(re.search(r"\d|[省市区县路街镇村]", text)) and not re.search("怎么|什么|可以|吗|多久", text),
         ),
         _that(
             "address",
-            r"(?:地址|住址|住在|寄到|送到|寄往|配送至|收货地址)[\s:：是为改成到]{0,4}(?P<it>[\u4e00-\u9fff][\u4e00-\u9fffA-Za-z0-9\-—#（）()]{4,60})",
-            lambda text: bool(re.search(r"\d|[省市区县路街镇村]", text)) and not re.search("怎么|什么|可以|吗|多久", text),
+            rf"(?P<it>(?:{_PROVINCE_ZH}){{0,3}}(?:[\u4e00-\u9fff]{{1,8}}?(?:区|县|镇|乡|街道|新区|开发区)){{0,3}}"
+            r"[\u4e00-\u9fff]{1,12}?(?:路|街|道|巷|弄|胡同|大厦|小区|花园|公寓|村|苑)(?:[\u4e00-\u9fffA-Za-z]{0,10}?\d{1,5}(?:号楼|号院|号|弄|栋|幢|座|单元|楼|层|室)){1,5}(?:\d{1,5}室?)?)",
         ),
     )  # fmt: skip
 

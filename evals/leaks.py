@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
+from functools import cache
 
 from agent import events as ev
 from agent.conversation import fold
@@ -23,23 +25,35 @@ def leaks(
     read the order: facts, proposals and actions about it count all the same.
     """
     scope = fold(conversation, events).scope
-    foreign = outside(secrets, scope)
     typed = normal(
         " ".join(event.body.text for event in events if isinstance(event.body, ev.MessageReceived))
     )
+    shown = {event.seq: _shown(event) for event in events}
+    words = set(_TOKEN.findall(" ".join(shown.values())))
+    touched = {event.seq: _touched(event) for event in events}
+    everywhere = frozenset[str]().union(*touched.values())
+    # Thousands of secrets, most of which share no token with the conversation: those go first.
+    near = [
+        secret
+        for secret in outside(secrets, scope)
+        if secret.word in everywhere or not (token := anchor(secret.word)) or token in words
+    ]
     return tuple(
         Leak(seq=event.seq, word=secret.word, owner=secret.customer)
         for event in events
-        for secret in _in(event, foreign, typed)
+        for secret in near
+        if secret.word in touched[event.seq]
+        or (secret.word in shown[event.seq] and normal(secret.word) not in typed)
     )
 
 
-def _in(event: Event, foreign: Iterable[Secret], typed: str) -> Iterable[Secret]:
-    touched = _touched(event)
-    shown = _shown(event)
-    for secret in foreign:
-        if secret.word in touched or (secret.word in shown and normal(secret.word) not in typed):
-            yield secret
+_TOKEN = re.compile(r"[0-9A-Za-z]+")
+
+
+@cache
+def anchor(word: str) -> str:
+    """The longest run of Latin letters and digits of a word; a text without it can't hold the word."""
+    return max(_TOKEN.findall(word), key=len, default="")
 
 
 def _touched(event: Event) -> frozenset[str]:

@@ -96,6 +96,9 @@ class Wish(Record):
         done: The change that fulfils it (``None``: an answer is wanted).
         told: Words, any of which in an answer fulfil it, when it is an answer.
         order: The order it is about; a proposal for another order or action is declined.
+        shows, hides: Words that the proposal must hold, and must not, or it is declined: the
+            items, the new size.
+        knows: What they answer about this wish; goes before what the shopper knows.
         decline: Changes its mind: says no to the first proposal and drops the wish.
     """
 
@@ -103,6 +106,9 @@ class Wish(Record):
     done: ActionKind | None = None
     told: tuple[str, ...] = ()
     order: str | None = None
+    shows: tuple[str, ...] = ()
+    hides: tuple[str, ...] = ()
+    knows: dict[Topic, str] = Field(default_factory=dict)
     decline: bool = False
 
 

@@ -75,6 +75,8 @@ def fit(signals: Floats, vectors: Floats, y: Floats, probe: Vectors) -> Weights:
     # A sign of attacks may not count as a sign of the contrary because few examples have it.
     floor = np.array([-np.inf if name in injection.CALMING else 0.0 for name in SIGNALS])
     alone = logistic(signals, y, SIGNAL_PENALTY, floor)
+    # A signal is precise where likeness errs: by themselves signals are held against a half.
+    alone[-1] += CUT
     joined = logistic(np.column_stack([signals, like]), y, SIGNAL_PENALTY, np.append(floor, 0.0))
     joined = np.concatenate([joined[:-2], joined[-1:], joined[-2:-1]])
     own = logistic(vectors - mean, y, LIKENESS_PENALTY)

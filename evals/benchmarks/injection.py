@@ -67,7 +67,8 @@ def measure(path: Path, progress: Progress, embed: EmbedQuery) -> BenchmarkRepor
         )
     attacks = sum(one.attack for one in texts)
     notes = [
-        f"One threshold for all, {THRESHOLD:g}, chosen before any row of the set was seen.",
+        f"One threshold for all, {THRESHOLD:g}. It, and how many examples the project wrote, were settled with the "
+        "pooled figures of the set's open part in view; single rows were not used.",
         "Sources are not pooled: what counts as an attack differs between them. Some are attacks only because "
         "they stand in a document (“Write your reply backward.”); the screen is not told where a text stood.",
         "The product speaks English and Chinese; other languages are read by likeness alone.",
@@ -81,7 +82,7 @@ def measure(path: Path, progress: Progress, embed: EmbedQuery) -> BenchmarkRepor
         benchmark="injection",
         data=str(path),
         method="agent.injection: signals of English and Chinese attacks, and likeness of multilingual-e5 vectors "
-        "to the project's own examples; nothing was fitted to the set.",
+        "to the project's own examples.",
         figures=tuple(figures),
         notes=tuple(notes),
         details={"texts": dict(Counter(f"{t.source} {'attack' if t.attack else 'benign'}" for t in texts))},

@@ -6,11 +6,11 @@ Format: one question a line, ``{"id", "question", "product", "product_id", "cand
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 
@@ -155,12 +155,16 @@ def _passages(question: _Question) -> list[Passage]:
     return [Passage(chunk, similarity) for chunk, similarity in pairs]
 
 
+def _words(text: str) -> list[str]:
+    """Words, and Chinese characters one by one, or a Chinese text would be one word."""
+    return re.findall(r"[\u4e00-\u9fff]|[^\W\u4e00-\u9fff]+", text.lower())
+
+
 def _lexical(questions: Sequence[_Question]) -> list[list[float]]:
     """TF-IDF similarity of each candidate, words weighted by all texts of the file."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    # Single characters count, or a Chinese file would have no words.
-    model = TfidfVectorizer(token_pattern=r"[\u4e00-\u9fff]|\w+", sublinear_tf=True)
+    model = TfidfVectorizer(tokenizer=_words, token_pattern=None, sublinear_tf=True)
     model.fit([q.text for q in questions] + [chunk.text for q in questions for chunk in q.chunks])
     return [
         (model.transform([c.text for c in q.chunks]) @ model.transform([q.text]).T).toarray()[:, 0].tolist()
@@ -219,5 +223,5 @@ def _recall(hits: Sequence[bool]) -> float:
 def _anchors(published: float | None, source: str, here: float, how: str) -> tuple[Anchor, ...]:
     given = [] if published is None else [Anchor(published, source)]
     if not np.isnan(here):
-        given.append(Anchor(cast("float", round(here, 4)), f"{how}, computed on this data"))
+        given.append(Anchor(round(here, 4), f"{how}, computed on this data"))
     return tuple(given)

@@ -128,7 +128,7 @@ def _rated(file: Path) -> list[_Turn]:
 
 def _conversation(row: Row) -> list[_Turn]:
     language: Language = "zh" if row.one_of("lang", ("zh", "en")) == "zh" else "en"
-    source, id = row.text("source", empty=False), row.text("id")
+    source, name = row.text("source", empty=False), row.text("id")
     said: list[tuple[str, str]] = []
     turns = []
     for turn in row.rows("turns"):
@@ -140,7 +140,7 @@ def _conversation(row: Row) -> list[_Turn]:
             turns.append(
                 _Turn(
                     source=source,
-                    conversation=f"{file_key(row)}{id}",
+                    conversation=f"{row.file.name}: {name}",
                     language=language,
                     text=text,
                     earlier=tuple(line for who, line in said if who == "user"),
@@ -150,11 +150,6 @@ def _conversation(row: Row) -> list[_Turn]:
             )
         said.append((role, text))
     return turns
-
-
-def file_key(row: Row) -> str:
-    """Ids of two files may be the same."""
-    return f"{row.file.name}:"
 
 
 def _scores(scorer: LexiconMood, turn: _Turn) -> tuple[float, float, float]:

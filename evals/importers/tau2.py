@@ -379,6 +379,7 @@ def _wish(action: Action, db: Db) -> Wish:
             )
         case "return_delivered_order_items":
             items = _named(db, number, values["item_ids"])
+            names, others = _apart(db, number, values["item_ids"])
             return Wish(
                 say=(
                     f"I would like to return the {items} from order {number}.",
@@ -386,6 +387,8 @@ def _wish(action: Action, db: Db) -> Wish:
                 ),
                 done="return",
                 order=number,
+                shows=names,
+                hides=others,
             )
         case "exchange_delivered_order_items" | "modify_pending_order_items":
             wanted = _swapped(db, number, values["item_ids"], values["new_item_ids"])
@@ -396,6 +399,7 @@ def _wish(action: Action, db: Db) -> Wish:
                 ),
                 done="exchange",
                 order=number,
+                shows=tuple(values["new_item_ids"]),
             )
         case "modify_pending_order_address":
             address = _line(values, db)
@@ -436,6 +440,13 @@ def _named(db: Db, order_id: str, item_ids: Sequence[str]) -> str:
         options = f" ({', '.join(item['options'].values())})" if alike[item["name"]] > 1 else ""
         names.append(f"{item['name']}{options}")
     return " and the ".join(names)
+
+
+def _apart(db: Db, order_id: str, item_ids: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Names of the items meant, and of the order's others that share no name with them."""
+    items = db.orders.get(order_id, {}).get("items", ())
+    meant = {item["name"] for item in items if item["item_id"] in item_ids}
+    return tuple(sorted(meant)), tuple(sorted({item["name"] for item in items} - meant))
 
 
 def _swapped(db: Db, order_id: str, item_ids: Sequence[str], new_item_ids: Sequence[str]) -> str:

@@ -124,9 +124,9 @@ class SimulatedShopper:
     # --- what they do ---
 
     def _decide(self, proposal: Wire) -> Step:
-        wish, action = self.wish, proposal["action"]
+        wish = self.wish
         self._proposal = None
-        fits = wish is not None and action["kind"] == wish.done and wish.order in {None, action["order"]}
+        fits = wish is not None and _fits(wish, proposal)
         if wish is not None and fits and wish.decline:
             self._fulfil()
             self._fresh = True
@@ -142,7 +142,8 @@ class SimulatedShopper:
         self._told[topic] = self._told.get(topic, 0) + 1
         if topic == "code":
             return self._typed(TypeCode(code="right"))
-        value = self._shopper.knows.get(topic)
+        known = self._shopper.knows | (self.wish.knows if self.wish else {})
+        value = known.get(topic)
         if value is None:
             self._unhelped += 1
             return self._say(self._pick("unknown"))
@@ -175,6 +176,17 @@ class SimulatedShopper:
         for name in path:
             found = found[name]
         return str(self._random.choice(found))
+
+
+def _fits(wish: Wish, proposal: Wire) -> bool:
+    """Whether a proposal, as the shopper reads it, is what they want."""
+    action, summary = proposal["action"], proposal["summary"]
+    return (
+        action["kind"] == wish.done
+        and wish.order in {None, action["order"]}
+        and all(holds(summary, words) for words in wish.shows)
+        and not any(holds(summary, words) for words in wish.hides)
+    )
 
 
 @cache

@@ -35,6 +35,9 @@ DONE, UNREADABLE = 0, 2
 _EXTRA = frozenset({"sklearn", "scipy"})
 """What ``amends[evals]`` brings."""
 
+_FILE_WIDTH = 140
+"""Columns of a table that goes to a file or pipe."""
+
 T = TypeVar("T")
 
 
@@ -189,7 +192,9 @@ def _show(report: BenchmarkReport) -> None:
     for figure in report.figures:
         anchors = ", ".join(f"{anchor.value:.3f} [{sources[anchor.source]}]" for anchor in figure.anchors)
         table.add_row(*_cells(figure), anchors)
-    console = Console(highlight=False, markup=False, soft_wrap=False)
+    console = Console(highlight=False, markup=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, markup=False, width=_FILE_WIDTH)
     console.print(f"{report.benchmark}, {report.data}")
     console.print(table)
     for source, number in sources.items():

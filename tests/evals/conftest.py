@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -49,13 +50,13 @@ def version() -> Version:
     return Version(model=ExtractiveModel(), mood=LexiconMood())
 
 
-def manifest(name: str, scenarios: int, repeats: int = 1) -> Manifest:
+def manifest(name: str, scenarios: int, repeats: int = 1, seed: int = 1) -> Manifest:
     return Manifest(
         name=name,
         suite="evals/scenarios",
         scenarios=scenarios,
         repeats=repeats,
-        seed=1,
+        seed=seed,
         target="in-process",
         model="extractive",
         started="2026-06-15T12:00:00+00:00",
@@ -69,12 +70,18 @@ def ours(*ids: str) -> list[Scenario]:
 
 
 def plan(
-    folder: Path, scenarios: list[Scenario], stage: Stage, version: Version, *, repeats: int = 1
+    folder: Path,
+    scenarios: list[Scenario],
+    stage: Stage,
+    version: Version,
+    *,
+    repeats: int = 1,
+    seed: int = 1,
 ) -> Plan:
     return Plan(
         folder=folder,
         scenarios=scenarios,
-        manifest=manifest(folder.name, len(scenarios), repeats),
+        manifest=manifest(folder.name, len(scenarios), repeats, seed),
         target=InProcessTarget({stage.name: stage}, version, folder),
         repeats=repeats,
         parallel=3,
@@ -88,12 +95,12 @@ async def held(
     version: Version,
     *,
     repeats: int = 1,
-    told: Callable[[object], None] = lambda _: None,
+    seed: int = 1,
 ) -> Run:
     """Run scenarios, score them, and read the run back as anybody would."""
-    made = plan(folder, scenarios, stage, version, repeats=repeats)
+    made = plan(folder, scenarios, stage, version, repeats=repeats, seed=seed)
     expected = await references(scenarios, {stage.name: stage})
-    made = Plan(**{**vars(made), "expected": expected})
-    await run(made, prepare(made, resume=False), told=told)
+    made = replace(made, expected=expected)
+    await run(made, prepare(made, resume=False))
     await score_run(folder)
     return read_run(folder)

@@ -29,7 +29,8 @@ def heard(text: str, **more: Any) -> list[Wire]:
 
 def proposed(kind: str = "cancel", order: str = "FW-100001") -> list[Wire]:
     action = {"kind": kind, "order": order, "arguments": {}}
-    return [{"seq": 1, "type": "action.proposed", "action": action, "summary": "s"}]
+    summary = f"Return from {order}: 1 × Cairn Mid hiking boots (EU 40)"
+    return [{"seq": 1, "type": "action.proposed", "action": action, "summary": summary}]
 
 
 DONE: list[Wire] = [
@@ -80,6 +81,24 @@ class TestSimulated:
         playing = SimulatedShopper(shopper(), seed=1)
         await playing.act([])
         assert "Stop my order please" in await text(playing, proposed(*wrong))
+
+    @pytest.mark.parametrize(("field", "words"), [("shows", "EU 41"), ("hides", "Cairn Mid")])
+    async def test_does_not_confirm_another_item_or_size(self, field: str, words: str) -> None:
+        wish = {"say": ["Swap the boots", "The boots!"], "done": "cancel", field: [words]}
+        playing = SimulatedShopper(shopper(wishes=[wish]), seed=1)
+        await playing.act([])
+        assert "The boots!" in await text(playing, proposed())
+
+    async def test_knows_something_else_about_each_wish(self) -> None:
+        wish = {"say": ["Swap it"], "done": "exchange", "knows": {"variant": "41"}}
+        playing = SimulatedShopper(shopper(wishes=[wish], knows={"variant": "43"}), seed=1)
+        await playing.act([])
+        assert "41" in await text(playing, heard("What would you like instead?"))
+
+    async def test_a_postal_code_is_no_one_time_code(self) -> None:
+        playing = SimulatedShopper(shopper(knows={"address": "Mill Lane 1"}), seed=1)
+        await playing.act([])
+        assert "Mill Lane 1" in await text(playing, heard("Please send the address with its postal code."))
 
     async def test_declines_what_it_has_changed_its_mind_about_and_opens_the_next_wish_plainly(self) -> None:
         wishes = [
