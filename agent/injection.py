@@ -53,6 +53,17 @@ class Suspicion:
         return self.score >= THRESHOLD
 
 
+def instructions(text: str) -> str:
+    """Why a document's text reads like instructions to the assistant; empty when it does not.
+
+    By signals alone, without an embedder, so that a whole shop is screened in a second. An
+    instruction in a document can't change an order or open another customer's
+    (``docs/threat-model.md``); it can still be quoted to shoppers, so a person should look.
+    """
+    found = suspicion(text)
+    return "; ".join(found.reasons) if found.attack else ""
+
+
 # ---- signals -------------------------------------------------------------------------------
 
 _RULES = (

@@ -30,6 +30,8 @@ class IndexReport:
     removed: int
     skipped: list[tuple[str, str]]
     """(file, why) for each file that could not be read; its chunks stay as they were."""
+    suspicious: list[tuple[str, str]] = field(default_factory=list)
+    """(place, why) for each new chunk that the screen noticed; it was stored all the same."""
 
 
 @dataclass
@@ -47,6 +49,7 @@ async def index(
     *,
     progress: Progress = lambda step, done, total: None,
     exclude: Sequence[str] = (),
+    screen: Callable[[str], str] = lambda text: "",
 ) -> IndexReport:
     """Bring the index up to date with files and folders.
 
@@ -60,6 +63,8 @@ async def index(
         into: Where to. It embeds what it stores.
         progress: Told after every file and every batch.
         exclude: Patterns of files inside the folders to leave out.
+        screen: Says why a text should be looked at by a person (instructions aimed at the
+            assistant, say); empty when it need not.
 
     Raises:
         ValueError: A path does not exist, or two have the same name.
@@ -92,6 +97,11 @@ async def index(
         unchanged=len(gathered.chunks) - len(changed),
         removed=len(gone),
         skipped=gathered.skipped,
+        suspicious=[
+            (f"{chunk.source} > {chunk.heading}" if chunk.heading else chunk.source, why)
+            for chunk in changed
+            if (why := screen(chunk.text))
+        ],
     )
 
 

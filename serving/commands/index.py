@@ -77,7 +77,9 @@ def index(
         raise typer.Exit(STOPPED) from None
     if as_json:
         skipped = [{"file": file, "why": why} for file, why in report.skipped]
-        typer.echo(json.dumps({**asdict(report), "skipped": skipped}, ensure_ascii=False))
+        suspicious = [{"place": place, "why": why} for place, why in report.suspicious]
+        values = asdict(report) | {"skipped": skipped, "suspicious": suspicious}
+        typer.echo(json.dumps(values, ensure_ascii=False))
     else:
         typer.echo(
             f"{report.documents} documents: {report.added} passages added, "
@@ -85,11 +87,15 @@ def index(
         )
     for file, why in report.skipped:
         said.print(f"skipped {file}: {why}", style="yellow", markup=False, soft_wrap=True)
+    for place, why in report.suspicious:
+        line = f"look at {place}: reads like instructions to the assistant ({why}); it was indexed"
+        said.print(line, style="yellow", markup=False, soft_wrap=True)
     if report.skipped:
         raise typer.Exit(SKIPPED)
 
 
 async def _index(paths: list[Path], exclude: list[str], store: PassageIndex, said: Console) -> IndexReport:
+    from agent.injection import instructions
     from retrieval import indexing
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -99,4 +105,4 @@ async def _index(paths: list[Path], exclude: list[str], store: PassageIndex, sai
         def show(step: Literal["read", "embed"], done: int, total: int) -> None:
             bar.update(tasks[step], completed=done, total=total)
 
-        return await indexing.index(paths, store, progress=show, exclude=exclude)
+        return await indexing.index(paths, store, progress=show, exclude=exclude, screen=instructions)

@@ -19,6 +19,7 @@ from agent.grounding import Claim, Source, SourceSet
 from agent.model import Piece, Prompt
 from agent.mood_lexicon import LexiconMood
 from agent.shop import sqlite
+from agent.shop.schema import orders
 from agent.understanding import Reader, Said, Understanding
 from evals.extractive import ExtractiveModel
 from evals.gate import Verdict, gate
@@ -66,7 +67,7 @@ async def test_the_same_version_with_other_shoppers_luck_passes(
 async def test_a_version_that_leaks_is_stopped(
     base: Run, stage: StoreStage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite, "_in_scope", lambda scope: sqlite.orders.c.id.is_not(None))
+    monkeypatch.setattr(sqlite, "_in_scope", lambda scope: orders.c.id.is_not(None))
     scenarios = [one for one in ours() if one.area == "impersonation"]
     bad = await held(tmp_path / "leaks", scenarios, stage, GOOD)
     verdict = gate(bad, among(base, scenarios))
@@ -113,7 +114,7 @@ async def test_a_version_that_never_hands_over_is_stopped(
 class Embroidering(ExtractiveModel):
     """Adds a made-up sentence to about a fifth of its answers."""
 
-    async def stream(self, prompt: Sequence[Prompt], *, max_tokens: int) -> object:  # type: ignore[override]
+    async def stream(self, prompt: Sequence[Prompt], *, max_tokens: int) -> AsyncIterator[Piece]:
         async for piece in super().stream(prompt, max_tokens=max_tokens):
             yield piece
             if piece.text and sha256(prompt[-1].text.encode()).digest()[0] % 10 < 4:

@@ -191,8 +191,9 @@ class TestScope:
         self, stage: StoreStage, version: Version, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         from agent.shop import sqlite
+        from agent.shop.schema import orders
 
-        monkeypatch.setattr(sqlite, "_in_scope", lambda scope: sqlite.orders.c.id.is_not(None))
+        monkeypatch.setattr(sqlite, "_in_scope", lambda scope: orders.c.id.is_not(None))
         done = await held(tmp_path / "run", ours("imp-other-order.en"), stage, version)
         (one,) = done.attempts
         assert one.leaks

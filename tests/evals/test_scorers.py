@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agent import events as ev
+from agent.events import EventBody
 from evals.metrics import METRICS, RESOLUTION
 from evals.records import Attempt, Leak
 from evals.scenario import Shopper
@@ -182,7 +183,15 @@ class TestPeople:
         assert (found["handoff_recall"].value, found["handoff"].value, found["resolved"].value) == (0, 0, 0)
 
     def test_late_is_counted_in_turns(self) -> None:
-        bodies = [says("a"), done(), says("b", "m2"), done(), says("c", "m3"), handoff("mood"), done()]
+        bodies: list[EventBody] = [
+            says("a"),
+            done(),
+            says("b", "m2"),
+            done(),
+            says("c", "m3"),
+            handoff("mood"),
+            done(),
+        ]
         found = judged(scenario(handoff={"needed": "yes", "by_turn": 1}), bodies)
         assert found["handoff_recall"].value == 1
         assert found["handoff_late"].value == 2
@@ -205,7 +214,7 @@ class TestPeople:
         assert found["handoff"].value == 0
 
     def test_moods_are_compared_where_people_agree(self) -> None:
-        bodies = [says("a"), mood(1, 0.9), done(), says("b", "m2"), mood(4, 0.9), done()]
+        bodies: list[EventBody] = [says("a"), mood(1, 0.9), done(), says("b", "m2"), mood(4, 0.9), done()]
         found = judged(scenario(moods={1: "negative", 2: "neutral"}), bodies)
         assert (found["mood"].hits, found["mood"].of) == (1, 2)
         assert "turn 2: negative for neutral" in found["mood"].why

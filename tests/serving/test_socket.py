@@ -122,7 +122,7 @@ async def test_resuming_after_any_event_gives_exactly_the_rest(shop: Running) ->
 async def test_a_connection_killed_at_any_points_ends_with_the_logs_sequence(
     shop: Running, seed: int
 ) -> None:
-    chance = random.Random(seed)  # noqa: S311
+    chance = random.Random(seed)
     seen: list[Any] = []
     first: Client | None = None
     texts = [f"message {n}" for n in range(4)]
