@@ -26,7 +26,7 @@ check: ## Lint, types, import contract.
 
 screenshots: ## Make the pictures in docs/images again.
 	@$(PYTHON) tools/setup.py $(LOCKS) --browser --postgres
-	@AMENDS_SCREENSHOTS=1 $(BIN)/python -m pytest tests/e2e/test_browser.py
+	@AMENDS_SCREENSHOTS=1 $(BIN)/python -m pytest tests/e2e/test_browser.py tests/evals/test_report_page.py
 
 format: ## Format the code.
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .

@@ -8,32 +8,51 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 from agent import events as ev
+from agent.conversation import fold
 from agent.events import Event
 from agent.ids import ConversationId, OrderId, new_id
 from agent.log_sql import SqlLog
 from agent.scope import Scope
 from agent.shop.port import OrderAction
-from evals.dialogue import hold
 from evals.inprocess import InProcessChannel, Version
 from evals.records import log_url
 from evals.scenario import Expect, PlantedDocument, Press, Say, Scenario, Shopper, Staff, Step, TypeCode, Wait
-from evals.shoppers.scripted import ScriptedShopper
 from evals.target import keep
 from evals.world import Stage, World
 
 PAUSE = timedelta(minutes=1)
 """A gap from which on the clock is moved as it was; shorter ones change nothing."""
 
-_FIGURE = re.compile(r"\d+(?:[.,:/-]\d+)*\s?(?:%|[a-zA-Z€$£°]{1,4}\b|[天日月年元周小时分钟克千公斤毫米升]+)?")
+_FIGURE = re.compile(
+    r"\d+(?:[.,:/-]\d+)*\s?(?:%|[€$£°]|[天日月年元周小时分钟克千公斤毫米升]+"
+    r"|(?:EUR|USD|GBP|days?|hours?|weeks?|months?|years?|[kmc]?m|k?g|m?l|m?Ah|Wh?|V|h|min)\b)?"
+)
+"""A number with the unit that gives it its meaning."""
 
 
 class ReplayInvalid(Exception):
     """The conversation can't be run on from there; the message says why."""
+
+
+Aside = ev.ConversationIdentified | ev.ConversationClosed
+"""What happens to a conversation beside what is said in it."""
+
+
+@dataclass
+class Part:
+    """One thing that a person did, and every event up to the next one.
+
+    Attributes:
+        step: What they did; signing in and closing are their events, since no script has a step for them.
+    """
+
+    step: Step | Aside
+    events: list[Event] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -57,24 +76,20 @@ class Moment:
 
 @dataclass(frozen=True)
 class Difference:
-    """One moment, then and now. ``None`` where one side has none any more."""
+    """One moment, then and now."""
 
-    then: Moment | None
-    now: Moment | None
+    then: Moment
+    now: Moment
 
     @property
     def acts(self) -> bool:
         """Whether something else was done or decided."""
-        return self._of("did") is not None
+        return self.then.did != self.now.did
 
     @property
     def facts(self) -> bool:
         """Whether other figures or other sources were given."""
-        return self._of("figures") is not None or self._of("sources") is not None
-
-    def _of(self, name: str) -> tuple[object, object] | None:
-        then, now = getattr(self.then, name, None), getattr(self.now, name, None)
-        return None if then == now else (then, now)
+        return (self.then.figures, self.then.sources) != (self.now.figures, self.now.sources)
 
 
 @dataclass(frozen=True)
@@ -89,7 +104,7 @@ class Replayed:
 async def replay(
     events: Sequence[Event],
     *,
-    start: int,
+    start: int | None = None,
     stage: Stage,
     version: Version,
     folder: Path,
@@ -100,7 +115,9 @@ async def replay(
 
     Args:
         events: The whole conversation.
-        start: The shopper's input at or before this ``seq`` is the first to be given anew.
+        start: The shopper's input at or before this ``seq`` is the first to be given anew; an
+            earlier one where that can't stand alone (half a burst, a code that was mailed before,
+            words to a person). ``None``: the first of all.
         stage: Where it takes place. What the conversation itself had changed before is made
             again when ``scenario`` is given; else the stage is a copy of the shop as it is.
         version: What it is run on.
@@ -113,13 +130,12 @@ async def replay(
     """
     cut = _cut(events, start)
     before, after = events[:cut], events[cut:]
-    script = tuple(steps(after))
-    base = scenario or _recorded(events, script)
+    then = list(parts(after))
+    base = scenario or _recorded(events, tuple(steps(after)))
     placed = base.model_copy(
         update={
             "now": after[0].at,
             "faults": base.faults.model_copy(update={"documents": (*base.faults.documents, *planted)}),
-            "shopper": base.shopper.model_copy(update={"script": script, "wishes": ()}),
         }
     )
     async with stage.world(placed) as world:
@@ -130,33 +146,34 @@ async def replay(
         store = SqlLog(log_url(folder), clock=world.clock)
         channel = InProcessChannel(placed, world, version, store)
         channel.go_on(conversation, after=cut)
+        now: list[Part] = []
         try:
-            await hold(ScriptedShopper(placed), channel)
+            for part in then:
+                head = await store.head(conversation)
+                if isinstance(part.step, Aside):
+                    await store.append(conversation, [part.step], expected=head)
+                else:
+                    await channel.do(part.step)
+                now.append(Part(part.step, await store.read(conversation, after=head)))
         finally:
             await channel.close()
-        try:
-            now = await store.read(conversation, after=cut)
-        finally:
             await store.close()
-    return Replayed(conversation, cut, tuple(compare(moments(after), moments(now))))
+    pairs = zip(_moments(then), _moments(now), strict=True)
+    return Replayed(conversation, cut, tuple(Difference(*pair) for pair in pairs))
 
 
-def _cut(events: Sequence[Event], start: int) -> int:
-    """How many events stand before the shopper input that begins the turn at ``start``."""
-    cut = None
-    settled = True
-    for place, event in enumerate(events):
-        if event.seq > start:
-            break
-        if settled and _input(event):
-            cut = place
-        if isinstance(event.body, ev.MessageReceived):
-            settled = False  # what follows belongs to the same burst until a turn has ended
-        if isinstance(event.body, ev.TurnCompleted | ev.HandoffAccepted):
-            settled = True
-    if cut is None:
-        raise ReplayInvalid(f"the shopper had not written anything up to event {start}")
-    return cut
+def _cut(events: Sequence[Event], start: int | None) -> int:
+    """How many events stand before the first shopper input to be given anew."""
+    places = [place for place, event in enumerate(events) if _input(event)]
+    if start is not None:
+        places = [place for place in reversed(places) if events[place].seq <= start]
+    for place in places:
+        state = fold(events[place].conversation, events[:place])
+        mailed = state.codes and any(_accepted(event) for event in events[place:])
+        if not (state.pending or state.mode == "staff" or mailed):
+            return place
+    where = "at all" if start is None else f"up to event {start}"
+    raise ReplayInvalid(f"the shopper had not written to the assistant {where}")
 
 
 def _input(event: Event) -> bool:
@@ -169,45 +186,69 @@ def _input(event: Event) -> bool:
             return False
 
 
+def _accepted(event: Event) -> bool:
+    return isinstance(event.body, ev.CodeChecked) and event.body.accepted
+
+
 def steps(events: Sequence[Event]) -> Iterator[Step]:
     """What people did in these events, as the steps of a script."""
-    burst: list[str] = []
-    last: datetime | None = None
-    accepted = {
-        event.seq for event in events if isinstance(event.body, ev.CodeChecked) and event.body.accepted
-    }
-    for event in events:
-        step: Step | None = None
-        match event.body:
-            case ev.MessageReceived():
-                if not burst and last is not None and event.at - last >= PAUSE:
-                    yield Wait(wait_minutes=(event.at - last) / timedelta(minutes=1))
-                burst.append(event.body.text)
-            case ev.CodeChecked() if event.seq in accepted and burst:
-                burst = []
-                step = TypeCode(code="right")
-            case ev.TurnCompleted() if burst:
-                step = Say(say=tuple(burst))
-            case ev.ActionConfirmed(how="button"):
-                step = Press(press="confirm")
-            case ev.ActionDeclined(why="shopper"):
-                step = Press(press="decline")
-            case ev.HandoffRequested(turn=None):
-                step = Press(press="person")
-            case ev.HandoffAccepted():
-                step = Staff(staff="take_over")
-            case ev.ReplySent():
-                step = Staff(reply=event.body.text)
-            case ev.HandoffReturned():
-                step = Staff(staff="hand_back")
-        if step is not None:
-            if burst and not isinstance(step, Say):
-                yield Say(say=tuple(burst))
-            burst = []
-            yield step
-        last = event.at
-    if burst:
-        yield Say(say=tuple(burst))
+    for part in parts(events):
+        if not isinstance(part.step, Aside):
+            yield part.step
+
+
+def parts(events: Sequence[Event]) -> Iterator[Part]:
+    """These events, parted by what people did. What stands before the first is left out."""
+    part: Part | None = None
+    open_burst = False
+    """Whether a message now belongs to the messages before it."""
+    for place, event in enumerate(events):
+        if (step := _step(event)) is not None:
+            joins = isinstance(step, Say) and open_burst
+            if part is not None and not joins:
+                yield _closed(part)
+                if (gap := event.at - events[place - 1].at) >= PAUSE:
+                    yield Part(Wait(wait_minutes=gap / timedelta(minutes=1)))
+            part = part if part is not None and joins else Part(step)
+            open_burst = isinstance(step, Say)
+        elif isinstance(event.body, ev.TurnCompleted):
+            open_burst = False
+        if part is not None:
+            part.events.append(event)
+    if part is not None:
+        yield _closed(part)
+
+
+def _step(event: Event) -> Step | Aside | None:
+    """What a person did, when this event is that."""
+    match event.body:
+        case ev.MessageReceived():
+            return Say(say=event.body.text)
+        case ev.ActionConfirmed(how="button"):
+            return Press(press="confirm")
+        case ev.ActionDeclined(why="shopper"):
+            return Press(press="decline")
+        case ev.HandoffRequested(turn=None):
+            return Press(press="person")
+        case ev.HandoffAccepted():
+            return Staff(staff="take_over")
+        case ev.ReplySent():
+            return Staff(reply=event.body.text)
+        case ev.HandoffReturned():
+            return Staff(staff="hand_back")
+        case ev.ConversationIdentified(method="token") | ev.ConversationClosed():
+            return event.body
+        case _:
+            return None
+
+
+def _closed(part: Part) -> Part:
+    """The part with all messages of its burst, or as the one-time code that they were."""
+    if isinstance(part.step, Say):
+        texts = tuple(event.body.text for event in part.events if isinstance(event.body, ev.MessageReceived))
+        code = any(_accepted(event) for event in part.events)
+        part.step = TypeCode(code="right") if code else Say(say=texts)
+    return part
 
 
 def _recorded(events: Sequence[Event], script: tuple[Step, ...]) -> Scenario:
@@ -247,26 +288,27 @@ async def _redo(before: Sequence[Event], world: World) -> None:
 
 def moments(events: Sequence[Event]) -> list[Moment]:
     """What the shopper did in these events, each with what came of it."""
-    found: list[tuple[str, list[Event]]] = []
-    for event in events:
-        match event.body:
-            case ev.MessageReceived() if found and not any(_ends(e) for e in found[-1][1]):
-                found[-1] = (f"{found[-1][0]} / {event.body.text}", found[-1][1])
-            case ev.MessageReceived():
-                found.append((event.body.text, []))
-            case ev.ActionConfirmed(how="button"):
-                found.append(("(confirms)", []))
-            case ev.ActionDeclined(why="shopper"):
-                found.append(("(declines)", []))
-            case ev.HandoffRequested(turn=None):
-                found.append(("(asks for a person)", [event]))
-            case _ if found:
-                found[-1][1].append(event)
-    return [_moment(words, came) for words, came in found]
+    return _moments(list(parts(events)))
 
 
-def _ends(event: Event) -> bool:
-    return isinstance(event.body, ev.TurnCompleted | ev.HandoffAccepted)
+def _moments(found: Sequence[Part]) -> list[Moment]:
+    named = [(_shown(part), part.events) for part in found]
+    return [_moment(words, came) for words, came in named if words]
+
+
+def _shown(part: Part) -> str:
+    """What the shopper did, in words; empty for what others did."""
+    match part.step:
+        case Say():
+            return " / ".join(part.step.texts)
+        case TypeCode():
+            return "(types the code)"
+        case Press():
+            return {"confirm": "(confirms)", "decline": "(declines)", "person": "(asks for a person)"}[
+                part.step.press
+            ]
+        case _:
+            return ""
 
 
 def _moment(words: str, events: Sequence[Event]) -> Moment:
@@ -276,16 +318,28 @@ def _moment(words: str, events: Sequence[Event]) -> Moment:
     for event in events:
         match event.body:
             case ev.ActionProposed():
-                did.append(f"proposed {event.body.action.kind} of {event.body.action.order}")
+                action = event.body.action
+                given = ", ".join(
+                    f"{name} {value}" for name, value in sorted(action.arguments.items()) if value
+                )
+                did.append(f"proposed {action.kind} of {action.order}" + (f" ({given})" if given else ""))
+            case ev.ActionDeclined():
+                did.append(f"proposal withdrawn: {event.body.why}")
             case ev.ActionDone():
                 did.append(f"did {event.body.kind} of {event.body.order}")
             case ev.ActionFailed():
                 did.append(f"failed: {event.body.code}")
+            case ev.CodeSent():
+                did.append(f"mailed a code for {event.body.order}")
+            case ev.ConversationIdentified(method="order_code"):
+                did.append(f"took {event.body.order} as proven")
             case ev.HandoffRequested():
                 did.append(f"handed over: {', '.join(event.body.reasons)}")
             case ev.AnswerSent():
                 said.append(event.body.text)
                 sources += [citation.title for citation in event.body.citations]
+                if event.body.degraded:
+                    did.append("answered without the model or the documents")
                 if not event.body.supported:
                     did.append("said that it does not know")
                 if event.body.asks is not None:
@@ -294,9 +348,3 @@ def _moment(words: str, events: Sequence[Event]) -> Moment:
     # Marks like [1] are no figures.
     figures = frozenset(match.strip() for match in _FIGURE.findall(re.sub(r"\[\d+\]", "", text)))
     return Moment(words, tuple(did), figures, tuple(dict.fromkeys(sources)), text)
-
-
-def compare(then: Sequence[Moment], now: Sequence[Moment]) -> Iterator[Difference]:
-    """Moments side by side; the shopper's own steps are the same, so their order is."""
-    for place in range(max(len(then), len(now))):
-        yield Difference(then[place] if place < len(then) else None, now[place] if place < len(now) else None)

@@ -15,6 +15,8 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from agent.errors import AmendsError
 from agent.events import Event
 from agent.ids import ConversationId, CustomerId
@@ -30,8 +32,9 @@ from evals.shops.store import TODAY, plain, secrets_of
 from evals.target import Encounter, keep
 from evals.world import Secret
 from serving.settings import Settings
-from serving.terminal import ChatFailed, TerminalShopper, sign_in
+from serving.terminal import VISITOR, ChatFailed, TerminalShopper, is_near, sign_in
 
+OTHER_LOG = "the server's log is not the one the settings name: set AMENDS_DATA or AMENDS_LOG__URL as the server has them"
 BUTTONS = {"confirm": "/yes", "decline": "/no", "person": "/person"}
 
 
@@ -39,6 +42,18 @@ class NotThisServer(AmendsError):
     """The server's log or store isn't the one these settings name."""
 
     code = "eval.other_server"
+
+
+class ServerAway(AmendsError):
+    """Nothing answers at the address, or it answers no more."""
+
+    code = "eval.server_away"
+
+
+class NotFromOutside(AmendsError):
+    """A shopper did what can't be done over the public protocol."""
+
+    code = "eval.not_from_outside"
 
 
 class RemoteChannel:
@@ -63,7 +78,7 @@ class RemoteChannel:
                 case Press():
                     await self._shopper.do(BUTTONS[step.press])
                 case _:
-                    raise NotImplementedError(f"{step} can't be done from outside")
+                    raise NotFromOutside(f"{step} can't be done from outside")
         except ChatFailed as failed:
             raise TimeoutError(str(failed)) from failed
 
@@ -91,9 +106,7 @@ class RemoteEncounter:
         """See the port; the conversation is copied into the run's log."""
         events = await self._target.log.read(self.channel.conversation)
         if not events:
-            raise NotThisServer(
-                "the server's log is not the one the settings name: set AMENDS_DATA or AMENDS_LOG__URL as it has them"
-            )
+            raise NotThisServer(OTHER_LOG)
         await keep(self._target.folder, events)
         return events
 
@@ -137,7 +150,9 @@ class RemoteTarget:
     def skips(self, scenario: Scenario) -> str:
         """Scenarios that need a world of their own can't be held with a shared server."""
         if scenario.shop != "fernway" or scenario.now is not None or self._day != TODAY:
-            return f"needs the shop as on {scenario.now or TODAY}"
+            return f"needs the shop as on {scenario.now or TODAY}: AMENDS_SHOP__DAY sets the day of a new data folder"
+        if (customer := scenario.shopper.customer) != VISITOR and customer not in self._customers:
+            return f"the server's shop has no customer {customer}"
         if scenario.faults != type(scenario.faults)():
             return "faults can't be injected from outside"
         if scenario.expect.changes:
@@ -163,13 +178,16 @@ class RemoteTarget:
             heard: list[Wire] = []
             shopper = TerminalShopper(
                 self._url,
-                sign_in=lambda: sign_in(self._url, known.email if known else "visitor", scenario.language),
+                sign_in=lambda: sign_in(self._url, known.email if known else VISITOR, scenario.language),
                 emit=lambda event: heard.append(dict(event)),
             )
-            async with shopper:
-                channel = RemoteChannel(shopper, heard)
-                yield RemoteEncounter(self, channel, known.id if known else None, before)
-                await shopper.close()
+            try:
+                async with shopper:
+                    channel = RemoteChannel(shopper, heard)
+                    yield RemoteEncounter(self, channel, known.id if known else None, before)
+                    await shopper.close()
+            except ChatFailed as failed:
+                raise ServerAway(f"{self._url}: {failed}") from failed
 
     def meet(self, scenario: Scenario) -> AbstractAsyncContextManager[Encounter]:
         """See the port."""
@@ -181,11 +199,16 @@ async def remote(url: str, settings: Settings, folder: Path) -> AsyncIterator[Re
     """Open the log and the store of the server at ``url``, which has these settings.
 
     Raises:
-        NotThisServer: There is no store where the settings say.
+        ServerAway: Nothing answers there.
+        NotThisServer: There is no store or no log where the settings say.
     """
+    url = url.rstrip("/")
+    await _answers(url)
     store = settings.data / "shop.db"
     if not store.exists():
         raise NotThisServer(f"{store} is missing: run this with the server's settings (AMENDS_DATA …)")
+    if not settings.log.url and not (settings.data / "log.db").exists():
+        raise NotThisServer(OTHER_LOG)
     log = SqlLog(settings.log_url, clock=lambda: datetime.now(UTC))
     shop = await open_demo_shop(settings.shop.folder, store, clock=lambda: datetime.now(UTC))
     try:
@@ -194,7 +217,7 @@ async def remote(url: str, settings: Settings, folder: Path) -> AsyncIterator[Re
         async for order in shop.all_orders():
             secrets += secrets_of(order)
         yield RemoteTarget(
-            url.rstrip("/"),
+            url,
             log=log,
             records=shop,
             customers=customers,
@@ -205,3 +228,14 @@ async def remote(url: str, settings: Settings, folder: Path) -> AsyncIterator[Re
     finally:
         await shop.close()
         await log.close()
+
+
+async def _answers(url: str) -> None:
+    """Make sure that an Amends server is there before any conversation counts as lost."""
+    try:
+        async with httpx.AsyncClient(timeout=10.0, trust_env=not is_near(url)) as client:
+            (await client.get(f"{url}/healthz")).raise_for_status()
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise ServerAway(
+            f"no Amends server answers at {url} ({type(error).__name__}): start one with amends up, or correct --target"
+        ) from None

@@ -6,7 +6,7 @@ name before it becomes part of a suite. Personal data is masked.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agent import events as ev
@@ -61,11 +61,20 @@ def _changes(events: Sequence[Event]) -> list[Change]:
     proposals = {e.body.proposal: e.body.action for e in events if isinstance(e.body, ev.ActionProposed)}
     return [
         Change(
-            kind=event.body.kind, order=event.body.order, arguments=proposals[event.body.proposal].arguments
+            kind=event.body.kind,
+            order=event.body.order,
+            arguments=_unnamed(proposals[event.body.proposal].arguments),
         )
         for event in events
         if isinstance(event.body, ev.ActionDone) and event.body.proposal in proposals
     ]
+
+
+def _unnamed(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """A change's arguments without the address in them, whose parts say what they stand for."""
+    if "recipient" in arguments:
+        return {name: f"<{name}>" if part and name != "country" else part for name, part in arguments.items()}
+    return {name: mask(part) if isinstance(part, str) else part for name, part in arguments.items()}
 
 
 def mask(text: str) -> str:

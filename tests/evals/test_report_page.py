@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,7 +13,11 @@ import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page, expect
 
 from evals.gate import gate
+from evals.inprocess import Version
 from evals.report.build import write_report
+from evals.shops.store import StoreStage
+from tests.conftest import ROOT
+from tests.evals.conftest import held, ours
 from tests.evals.runs import ATTACK, dialogue, pairs, passes, run, write, write_log, written
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -199,3 +204,24 @@ async def test_four_hundred_conversations_are_drawn_only_when_opened(
         await expect(page.locator(".body > *")).to_have_count(0)
         await conversation(page, "s150.zh:1").locator("summary").first.click()
         await expect(page.locator(".dialogue")).to_have_count(1)
+
+
+async def test_the_report_of_a_real_run_shows_every_conversation(
+    browser: Browser, stage: StoreStage, version: Version, tmp_path: Path
+) -> None:
+    scenarios = [one for one in ours() if one.area in {"impersonation", "person", "returns"}]
+    base = await held(tmp_path / "base", scenarios, stage, version)
+    new = await held(tmp_path / "candidate", scenarios, stage, version, seed=2)
+    await write_report(new, tmp_path / "report.html", against=base, verdict=gate(new, base))
+    window = {"width": 1200, "height": 900}
+    async with opened(browser, tmp_path / "report.html", viewport=window) as page:
+        for one in scenarios:
+            await expect(conversation(page, f"{one.id}:1")).to_have_count(1)
+        if os.environ.get("AMENDS_SCREENSHOTS"):
+            await page.screenshot(path=ROOT / "docs" / "images" / "eval-report.png")
+        talk = conversation(page, "return-one.zh:1")
+        await talk.locator("summary").first.click()
+        await expect(talk.locator(".say.shopper").first).to_be_visible()
+        if os.environ.get("AMENDS_SCREENSHOTS"):
+            await talk.scroll_into_view_if_needed()
+            await talk.screenshot(path=ROOT / "docs" / "images" / "eval-conversation.png")

@@ -70,7 +70,7 @@ def test_a_document_that_gives_the_assistant_orders_is_pointed_out_and_indexed(s
     result = CliRunner().invoke(app, [str(shop), "--json"])
     assert result.exit_code == 0
     report = json.loads(result.stdout)
-    assert [one["place"] for one in report["suspicious"]] == ["shop/planted.md > Returns"]
+    assert [one["place"] for one in report["suspicious"]] == ["shop/planted.md"]
     assert report["added"] == 2
     assert "look at shop/planted.md" in result.stderr
     assert json.loads(CliRunner().invoke(app, [str(shop), "--json"]).stdout)["suspicious"] == []

@@ -24,6 +24,7 @@ from evals.importers.recorded import NothingRecorded, document, recorded
 from evals.records import RunInvalid, log_url, open_log, read_run
 from evals.replay import Moment, Replayed, ReplayInvalid, replay
 from evals.scenario import PlantedDocument, Scenario
+from evals.world import ReferenceInvalid
 from retrieval.errors import DocumentUnreadable, RetrievalError
 from retrieval.readers import read as read_document
 from serving.commands.eval.common import EXTRACTIVE, fail, stage, start, version, with_model
@@ -42,7 +43,10 @@ Log = Annotated[
 @app.command(name="replay")
 def replay_conversation(
     conversation: Annotated[str, typer.Argument(help="Its id, or a scenario's id with --run.")],
-    start_at: Annotated[int, typer.Option("--from", min=1, help="Run on from this event (seq).")] = 1,
+    start_at: Annotated[
+        int | None,
+        typer.Option("--from", min=1, help="Run on from this event (seq); from the first message."),
+    ] = None,
     run: Log = None,
     model: Annotated[str, typer.Option(help="Another model of the catalogue, or “extractive”.")] = "",
     model_url: Annotated[str, typer.Option(help="OpenAI-compatible server that serves it.")] = "",
@@ -82,7 +86,7 @@ def replay_conversation(
                 console=console,
             )
         )
-    except (RunInvalid, ReplayInvalid, DocumentUnreadable) as error:
+    except (RunInvalid, ReplayInvalid, ReferenceInvalid, DocumentUnreadable) as error:
         fail(error, 2)
     except (AmendsError, RetrievalError, OSError) as error:
         fail(error, 1)
@@ -130,14 +134,21 @@ async def find(
         LogUnavailable: The log can't be read.
     """
     scenario, url = None, settings.log_url
+    if run is None and not settings.log.url and not (settings.data / "log.db").exists():
+        raise RunInvalid(
+            f"no server has a log in {settings.data}: give a run with --run, or the server's AMENDS_DATA"
+        )
     if run is not None:
         url = log_url(run)
         kept = read_run(run)
-        attempts = {a.conversation: a for a in kept.attempts} | {
-            a.scenario: a for a in reversed(kept.attempts)
-        }
-        if (attempt := attempts.get(conversation)) is None:
-            raise RunInvalid(f"{run} has no conversation or scenario {conversation}")
+        named = [a for a in kept.attempts if conversation in (a.conversation, a.scenario)]
+        if not named:
+            raise RunInvalid(
+                f"{run} has no conversation or scenario {conversation}: its attempts.jsonl lists all"
+            )
+        attempt = next((a for a in named if a.conversation), named[0])
+        if not attempt.conversation:
+            raise RunInvalid(f"{conversation} was not held in {run}: {attempt.outcome}: {attempt.why}")
         conversation = attempt.conversation
         scenario = next(one for one in kept.scenarios if one.id == attempt.scenario)
     log = SqlLog(url, clock=lambda: datetime.now(UTC))
@@ -146,7 +157,10 @@ async def find(
     finally:
         await log.close()
     if not events:
-        raise RunInvalid(f"there is no conversation {conversation}")
+        raise RunInvalid(
+            f"there is no conversation {conversation} in the server's log: give its run with --run, "
+            "or the server's settings (AMENDS_DATA, AMENDS_LOG__URL)"
+        )
     return events, scenario
 
 
@@ -156,7 +170,7 @@ async def _replay(
     events: list[Event],
     scenario: Scenario | None,
     planted: tuple[PlantedDocument, ...],
-    start_at: int,
+    start_at: int | None,
     *,
     live: bool,
     out: Path,
@@ -196,8 +210,9 @@ def replacement(path: Path) -> PlantedDocument:
         id=f"{path.stem}-new",
         title=read.title,
         text=text,
-        kind=read.kind,
+        kind="policy",  # what a file outside of a shop's folders is can't be told from its place
         version=read.version,
+        visibility=read.visibility,
         replaces=path.stem,
     )
 
@@ -206,16 +221,14 @@ def side_by_side(found: Replayed) -> Table:
     """Then and now, a row for each thing the shopper did."""
     shown = Table("shopper", "then", "now", "other facts", show_lines=True)
     for one in found.differences:
-        moment = one.then or one.now
-        assert moment is not None  # noqa: S101 - one of them is there
         only = [
             f"{sign} {figure}"
             for sign, mine, other in (("-", one.then, one.now), ("+", one.now, one.then))
-            for figure in sorted(_figures(mine) - _figures(other))
+            for figure in sorted(mine.figures - other.figures)
         ]
         style = "bold red" if one.acts else ""
         shown.add_row(
-            Text(moment.shopper[:200]),
+            Text(one.then.shopper[:200]),
             Text(_told(one.then), style),
             Text(_told(one.now), style),
             Text("\n".join(only)),
@@ -223,11 +236,5 @@ def side_by_side(found: Replayed) -> Table:
     return shown
 
 
-def _figures(moment: Moment | None) -> frozenset[str]:
-    return moment.figures if moment else frozenset()
-
-
-def _told(moment: Moment | None) -> str:
-    if moment is None:
-        return "-"
+def _told(moment: Moment) -> str:
     return "\n".join([*(f"» {act}" for act in moment.did), moment.said[:300]])

@@ -6,6 +6,7 @@ import asyncio
 import os
 import platform
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -111,7 +112,8 @@ def run(
 ) -> None:
     """Hold every conversation of a suite and score it.
 
-    Exit codes: 0 run and scored, 1 something could not be started, 2 wrong scenarios or folder.
+    Exit codes: 0 run and scored, 1 something could not be started or nothing could be held,
+    2 wrong scenarios or folder.
     """
     settings = with_model(load(), name=model, url=model_url, adapter=adapter)
     extractive = model == EXTRACTIVE
@@ -140,14 +142,32 @@ def run(
             },
         )
         job = Job(settings, scenarios, manifest, out, parallel, resume, strong)
+        if (out / "run.json").exists() and not resume:  # known before a model is started
+            raise RunInvalid(f"{out} holds a run already: choose another folder with --out, or --resume")
         asyncio.run(_run(job, Console(stderr=True)))
-        summary = summarise(read_run(out))
+        done = read_run(out)
+        summary = summarise(done)
     except (ScenarioInvalid, ReferenceInvalid, RunInvalid) as error:
         fail(error, 2)
     except (AmendsError, RetrievalError, OSError) as error:
         fail(error, 1)
+    if lost := nothing_held(done.attempts):
+        fail(lost, 1)
     Console().print(table(summary))
     typer.echo(f"{mishaps(summary)}\nthe run is in {out}; see it with: amends eval report {out}")
+
+
+class NothingHeld(Exception):
+    """Not one conversation of a run took place; the message says why the first did not."""
+
+
+def nothing_held(attempts: Sequence[Attempt]) -> NothingHeld | None:
+    """Why a run is worth nothing, if it is."""
+    if any(one.outcome in {"held", "simulator_error"} for one in attempts):
+        return None
+    # What broke says more than what was left out.
+    first = min(attempts, key=lambda one: one.outcome == "skipped")
+    return NothingHeld(f"no conversation could be held; {first.scenario}: {first.why}")
 
 
 def chosen(suite: list[Path] | None, only: str) -> list[Scenario]:
