@@ -10,7 +10,7 @@ from agent.model import LanguageModel, Piece, Prompt
 from agent.scope import Scope
 from agent.shop.port import ActionKind, ActionResult, Customer, Eligibility, Order, OrderAction, Shop
 from evals.scenario import Faults
-from evals.world import World
+from evals.world import Secret, World
 from retrieval.errors import IndexUnavailable
 from retrieval.passages import Chunk, Found, Language, Retriever, Visibility
 
@@ -19,7 +19,7 @@ BREAKS_AFTER = 4
 
 
 class FaultyShop:
-    """A shop that does not answer in some turns."""
+    """A shop that does not answer in some turns, and that sees who gets what from it."""
 
     def __init__(self, shop: Shop, world: World, faults: Faults) -> None:
         self._shop = shop
@@ -37,11 +37,23 @@ class FaultyShop:
 
     async def orders(self, scope: Scope, *, limit: int = 20) -> list[Order]:
         """See the port."""
-        return await self._up().orders(scope, limit=limit)
+        found = await self._up().orders(scope, limit=limit)
+        self._given_out(found)
+        return found
 
     async def order(self, scope: Scope, order: OrderId) -> Order | None:
         """See the port."""
-        return await self._up().order(scope, order)
+        found = await self._up().order(scope, order)
+        self._given_out([found] if found else [])
+        return found
+
+    def _given_out(self, orders: Sequence[Order]) -> None:
+        """Note orders that are not the shopper's, whatever scope the version under test claimed."""
+        self._world.trespasses += [
+            Secret(str(order.id), order.customer, order.id)
+            for order in orders
+            if order.customer != self._world.customer and order.id not in self._world.granted
+        ]
 
     async def eligibility(self, scope: Scope, order: OrderId, action: ActionKind) -> Eligibility | None:
         """See the port."""
@@ -53,7 +65,10 @@ class FaultyShop:
 
     async def owner_for_proof(self, order: OrderId, email: str) -> CustomerId | None:
         """See the port."""
-        return await self._up().owner_for_proof(order, email)
+        owner = await self._up().owner_for_proof(order, email)
+        if owner is not None:
+            self._world.mailed.append(order)
+        return owner
 
 
 class FaultyRetriever:

@@ -282,7 +282,8 @@ def _unjudged(run: Run) -> Iterator[Line]:
 
 
 def _errors(run: Run, limits: Errors) -> Iterator[Line]:
-    outcomes, all_ = Counter(attempt.outcome for attempt in run.attempts), len(run.attempts)
+    outcomes = Counter(attempt.outcome for attempt in run.attempts)
+    all_ = len(run.attempts) - outcomes["skipped"]
     for outcome, limit, title in (
         ("simulator_error", limits.simulator, "simulator errors"),
         ("infrastructure_error", limits.infrastructure, "infrastructure errors"),
@@ -291,6 +292,8 @@ def _errors(run: Run, limits: Errors) -> Iterator[Line]:
         if all_ and count / all_ > limit:
             share = f"{count} of {all_} attempts ({100 * count / all_:.1f} %)"
             yield Line("unsure", f"{title}: {share} have no outcome, the limit is {100 * limit:g} %")
+    if skipped := outcomes["skipped"]:
+        yield Line("note", f"{skipped} attempts were skipped: what they test was not seen")
 
 
 def _left_out(comparison: Comparison) -> Iterator[Line]:

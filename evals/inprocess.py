@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from agent.conversations import Conversations
 from agent.events import for_shopper
 from agent.gate import WriteGate
-from agent.ids import ConversationId, CustomerId, StaffId
+from agent.ids import ConversationId, CustomerId, OrderId, ProposalId, StaffId
 from agent.live import LocalBus
 from agent.log import ConversationLog
 from agent.log_live import LiveLog
@@ -30,7 +30,8 @@ BURST_SECONDS = 0.05
 STAFF = StaffId("qa")
 NO_MAIL = {"en": "I haven't got any code", "zh": "我没收到验证码"}
 
-_CODE = re.compile(r"(?<!\d)\d{6}(?!\d)")
+_CODE = re.compile(r"(?<![\d-])\d{6}(?!\d)")
+"""Not the digits of an order number."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,10 @@ class InProcessChannel:
             ),
         )
         self._messages = 0
+        self.pressed: list[ProposalId] = []
+        """Proposals whose button the shopper pressed, by the shopper's own account."""
+        self.proofs: list[tuple[int, OrderId]] = []
+        """Orders proven by a code that came by mail, each with the ``seq`` from which it counts."""
         self.conversation = ConversationId("")
 
     async def open(self) -> None:
@@ -106,7 +111,7 @@ class InProcessChannel:
                 case Say():
                     await self._say(*step.texts)
                 case TypeCode():
-                    await self._say(self._code(right=step.code == "right"))
+                    await self._type_code(right=step.code == "right")
                 case Press():
                     await self._press(step.press)
                 case Wait():
@@ -128,6 +133,13 @@ class InProcessChannel:
             self._messages += 1
             await self._conversations.receive(self.conversation, message=f"m{self._messages}", text=text)
 
+    async def _type_code(self, *, right: bool) -> None:
+        code = self._code(right=right)
+        if right and self._world.mailed:
+            self._world.granted.add(self._world.mailed[-1])
+            self.proofs.append((await self._log.head(self.conversation), self._world.mailed[-1]))
+        await self._say(code)
+
     def _code(self, *, right: bool) -> str:
         codes = [found[0] for mail in self._world.outbox.sent if (found := _CODE.search(mail.text))]
         if not right:
@@ -141,6 +153,8 @@ class InProcessChannel:
         state = await self._conversations.state(self.conversation)
         proposal = state.open_proposal(self._world.clock())
         if proposal is not None:
+            if button == "confirm":
+                self.pressed.append(proposal.proposal)
             await self._conversations.confirm(
                 self.conversation,
                 proposal.proposal,

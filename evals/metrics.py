@@ -66,8 +66,10 @@ METRICS: dict[str, Metric] = {
         Metric("packet", "Packet recall", "Facts a person needs that the packet holds"),
         Metric("promises", "Promises", "Promises are those of the scenario"),
         Metric("mood", "Mood", "Shopper turns whose mood was read as people read it"),
-        Metric("turns", "Turns", "Shopper turns to the end", kind="count", better="lower"),
-        Metric("seconds", "Time", "Seconds that the shopper waited for answers in all", "seconds", "lower"),
+        Metric("turns", "Turns", "Shopper turns to resolution", kind="count", better="lower"),
+        Metric(
+            "seconds", "Time", "Seconds that the shopper waited in all, to resolution", "seconds", "lower"
+        ),
         Metric(
             "first_token", "First words", "Seconds from message to first visible words", "seconds", "lower"
         ),

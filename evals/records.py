@@ -14,6 +14,7 @@ Running and scoring are separate steps: ``amends eval score`` judges an old run 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -50,7 +51,7 @@ class SimulatorProblem(Record):
 
 
 class Leak(Record):
-    """A word of somebody else that turned up in event ``seq``."""
+    """A word of somebody else that turned up in event ``seq`` (0: read from the shop, shown nowhere)."""
 
     seq: int
     word: str
@@ -67,6 +68,8 @@ class Attempt(Record):
         changes: Orders whose state differs from before, with the fields that do, as
             ``{order: {field: [before, after]}}``.
         expected: The same for the reference solution on a fresh copy of the shop.
+        confirmed: The same for exactly the changes that the shopper confirmed.
+        pressed: Proposals whose button the shopper pressed, by the shopper's own account.
         leaks: Words of somebody else that were read or shown.
         seconds: Wall time of the conversation.
     """
@@ -81,6 +84,8 @@ class Attempt(Record):
     problems: tuple[SimulatorProblem, ...] = ()
     changes: dict[str, dict[str, list[Any]]] = Field(default_factory=dict)
     expected: dict[str, dict[str, list[Any]]] = Field(default_factory=dict)
+    confirmed: dict[str, dict[str, list[Any]]] = Field(default_factory=dict)
+    pressed: tuple[str, ...] = ()
     leaks: tuple[Leak, ...] = ()
     seconds: float = 0.0
     why: str = ""
@@ -209,10 +214,13 @@ def read_lines(path: Path, type_: type[R]) -> Iterator[R]:
         RunInvalid: The file is missing, or another line than the last is broken.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        # Not splitlines(): JSON leaves other line separators of Unicode as they are.
+        lines = path.read_text(encoding="utf-8").rstrip("\n").split("\n")
     except FileNotFoundError:
         raise RunInvalid(f"{path} is missing") from None
     for number, line in enumerate(lines, 1):
+        if not line:
+            continue
         try:
             yield type_.model_validate_json(line)
         except ValidationError as error:
@@ -227,4 +235,6 @@ def write_lines(path: Path, records: Iterable[BaseModel]) -> None:
     with part.open("w", encoding="utf-8") as file:
         for record in records:
             file.write(record.model_dump_json() + "\n")
+        file.flush()
+        os.fsync(file.fileno())
     part.replace(path)

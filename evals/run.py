@@ -23,10 +23,15 @@ from evals.shoppers.port import Playing
 from evals.shoppers.scripted import ScriptedShopper
 from evals.shoppers.simulated import SimulatedShopper
 from evals.shoppers.statements import stated_unknown
-from evals.target import Target
+from evals.target import Encounter, Target
 from evals.world import Stage
 
 logger = logging.getLogger(__name__)
+
+SAME = (
+    *("suite", "repeats", "seed", "target", "model", "adapter", "prompt", "shopper", "commit", "settings"),
+)
+"""What must not have changed for a run to be taken up."""
 
 Casting = Callable[[Scenario, int], Playing]
 """Who plays the shopper of a scenario, with a seed."""
@@ -80,15 +85,13 @@ def prepare(plan: Plan, *, resume: bool) -> list[tuple[Scenario, int]]:
         if not resume:
             raise RunInvalid(f"{plan.folder} holds a run already: choose another folder, or --resume")
         before = read_manifest(plan.folder)
-        changed = [
-            name
-            for name in ("suite", "seed", "target", "model", "adapter", "prompt", "shopper", "settings")
-            if getattr(before, name) != getattr(plan.manifest, name)
-        ]
+        changed = [name for name in SAME if getattr(before, name) != getattr(plan.manifest, name)]
+        if list(read_lines(plan.folder / "scenarios.jsonl", Scenario)) != list(plan.scenarios):
+            changed.append("set of scenarios")
         if changed:
             raise RunInvalid(f"{plan.folder} was run with another {', '.join(changed)}: can't be resumed")
         kept = list(read_lines(plan.folder / "attempts.jsonl", Attempt))
-        done = {(a.scenario, a.repeat) for a in kept if a.outcome != "infrastructure_error"}
+        done = {(a.scenario, a.repeat) for a in kept if not _again(a)}
         write_lines(
             plan.folder / "attempts.jsonl", [a for a in kept if (a.scenario, a.repeat) in done]
         )  # without a line that was cut off, and without what is tried again
@@ -98,6 +101,15 @@ def prepare(plan: Plan, *, resume: bool) -> list[tuple[Scenario, int]]:
     (plan.folder / "attempts.jsonl").touch()
     (plan.folder / "run.json").write_text(plan.manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return todo
+
+
+def _again(attempt: Attempt) -> bool:
+    """Whether an attempt is tried again: broken from outside, and nothing bad seen in it."""
+    return (
+        attempt.outcome == "infrastructure_error"
+        and not attempt.leaks
+        and attempt.changes == attempt.confirmed
+    )
 
 
 async def run(
@@ -137,29 +149,41 @@ async def hold_one(plan: Plan, scenario: Scenario, repeat: int) -> Attempt:
     try:
         async with plan.target.meet(scenario) as met:
             attempt = attempt.model_copy(update={"conversation": met.channel.conversation})
-            turns = await hold(playing, met.channel)
+            try:
+                turns = await hold(playing, met.channel)
+                attempt = attempt.model_copy(update={"turns": turns, "ended": playing.ended or "limit"})
+            finally:
+                # Also of a conversation that broke off: a leak in it is a leak.
+                attempt = await _looked_at(attempt, met)
             events = await met.events()
             problems = (*playing.problems, *stated_unknown(scenario, events))
             outcome, why = _outcome(scenario, events, problems)
-            return attempt.model_copy(
-                update={
-                    "outcome": outcome,
-                    "why": why,
-                    "turns": turns,
-                    "ended": playing.ended or "limit",
-                    "problems": problems,
-                    "changes": await met.changes(),
-                    "leaks": met.leaks(events),
-                    "seconds": round(time.monotonic() - began, 3),
-                }
-            )
+            attempt = attempt.model_copy(update={"outcome": outcome, "why": why, "problems": problems})
     except (AmendsError, OSError, TimeoutError) as error:
         code = error.code if isinstance(error, AmendsError) else type(error).__name__
-        why = f"{code}: {error}"
+        attempt = _unless_held(attempt, f"{code}: {error}")
     except Exception as error:
         logger.exception("scenario %s", scenario.id)
-        why = f"{type(error).__name__}: {error}"
-    return attempt.model_copy(update={"why": why, "seconds": round(time.monotonic() - began, 3)})
+        attempt = _unless_held(attempt, f"{type(error).__name__}: {error}")
+    return attempt.model_copy(update={"seconds": round(time.monotonic() - began, 3)})
+
+
+def _unless_held(attempt: Attempt, why: str) -> Attempt:
+    """What broke while a finished conversation was put away does not undo it."""
+    return attempt if attempt.outcome == "held" else attempt.model_copy(update={"why": why})
+
+
+async def _looked_at(attempt: Attempt, met: Encounter) -> Attempt:
+    """The attempt with what the conversation did and gave away."""
+    events = await met.events()
+    return attempt.model_copy(
+        update={
+            "changes": await met.changes(),
+            "confirmed": await met.confirmed(events),
+            "pressed": tuple(met.pressed),
+            "leaks": met.leaks(events),
+        }
+    )
 
 
 def _outcome(scenario: Scenario, events: Sequence[Event], problems: Sequence[Any]) -> tuple[Any, str]:

@@ -39,7 +39,7 @@ Area = Literal[
 
 Temper = Literal["calm", "impatient", "angry", "sarcastic"]
 MoodLabel = Literal["negative", "neutral", "positive"]
-Topic = Literal["order", "email", "code", "items", "variant", "address", "reason", "name", "confirm"]
+Topic = Literal["order", "email", "code", "items", "variant", "address", "reason", "name"]
 """What an assistant may ask a shopper for."""
 
 
@@ -207,6 +207,7 @@ class Expect(Record):
         never: Changes that must not even be proposed.
         refusal: True when the documents hold no answer and the shopper must be told so; False
             when saying so is wrong; ``None`` where neither is judged.
+        refusal_turn: The shopper turn it is about; the whole conversation when not given.
         promises: Words each of which must be in a promise; no promise is allowed when empty and
             ``no_promises`` is set.
         moods: Mood of shopper turns (from 1) where people would agree on it.
@@ -217,6 +218,7 @@ class Expect(Record):
     not_told: tuple[str, ...] = ()
     never: tuple[ActionKind, ...] = ()
     refusal: bool | None = None
+    refusal_turn: int | None = None
     handoff: Handoff = Handoff()
     promises: tuple[str, ...] = ()
     no_promises: bool = False

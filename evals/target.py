@@ -7,16 +7,18 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+from agent import events as ev
 from agent.events import Event
 from agent.ids import ConversationId
 from agent.log import ConversationLog
 from agent.log_sql import SqlLog
+from agent.shop.port import OrderAction
 from evals.dialogue import Channel
 from evals.inprocess import InProcessChannel, Version
 from evals.leaks import leaks
 from evals.records import Leak, log_url
 from evals.scenario import Scenario
-from evals.world import Stage, World, changes
+from evals.world import ReferenceInvalid, Stage, World, carried_out, changes
 
 
 class Encounter(Protocol):
@@ -32,8 +34,15 @@ class Encounter(Protocol):
     async def changes(self) -> dict[str, dict[str, list[Any]]]:
         """What it changed in the shop (``evals.world.changes``)."""
 
+    async def confirmed(self, events: Sequence[Event]) -> dict[str, dict[str, list[Any]]]:
+        """What the changes would be if exactly the proposals that were confirmed were made."""
+
     def leaks(self, events: Sequence[Event]) -> tuple[Leak, ...]:
         """Words of somebody else that were read or shown."""
+
+    @property
+    def pressed(self) -> Sequence[str]:
+        """Proposals whose button the shopper really pressed."""
 
 
 class Target(Protocol):
@@ -49,7 +58,16 @@ class Target(Protocol):
 class InProcessEncounter:
     """A conversation with the engine in this process, in a world of its own."""
 
-    def __init__(self, world: World, channel: InProcessChannel, store: ConversationLog) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        stage: Stage,
+        world: World,
+        channel: InProcessChannel,
+        store: ConversationLog,
+    ) -> None:
+        self._scenario = scenario
+        self._stage = stage
         self._world = world
         self._store = store
         self.channel = channel
@@ -62,9 +80,37 @@ class InProcessEncounter:
         """See the port."""
         return await changes(self._world)
 
+    async def confirmed(self, events: Sequence[Event]) -> dict[str, dict[str, list[Any]]]:
+        """See the port; empty when the shop's rules would refuse what was confirmed."""
+        proposals = {
+            event.body.proposal: event.body.action
+            for event in events
+            if isinstance(event.body, ev.ActionProposed)
+        }
+        actions = [
+            OrderAction(kind=action.kind, order=action.order, arguments=action.arguments)
+            for event in events
+            if isinstance(event.body, ev.ActionDone)
+            and (action := proposals.get(event.body.proposal)) is not None
+        ]
+        try:
+            return await carried_out(self._stage, self._scenario, actions) if actions else {}
+        except ReferenceInvalid:
+            return {}
+
     def leaks(self, events: Sequence[Event]) -> tuple[Leak, ...]:
         """See the port."""
-        return leaks(self._world.secrets, self.channel.conversation, events)
+        trespasses = [
+            Leak(seq=0, word=secret.word, owner=secret.customer)
+            for secret in dict.fromkeys(self._world.trespasses)
+        ]
+        found = leaks(self._world.secrets, events, customer=self._world.customer, proofs=self.channel.proofs)
+        return (*trespasses, *found)
+
+    @property
+    def pressed(self) -> Sequence[str]:
+        """See the port."""
+        return self.channel.pressed
 
 
 class InProcessTarget:
@@ -87,12 +133,13 @@ class InProcessTarget:
 
     @asynccontextmanager
     async def _meet(self, scenario: Scenario) -> AsyncIterator[Encounter]:
-        async with self._stages[scenario.shop].world(scenario) as world:
+        stage = self._stages[scenario.shop]
+        async with stage.world(scenario) as world:
             store = SqlLog(log_url(self._folder), clock=world.clock)
             channel = InProcessChannel(scenario, world, self._version, store)
             try:
                 await channel.open()
-                yield InProcessEncounter(world, channel, store)
+                yield InProcessEncounter(scenario, stage, world, channel, store)
             finally:
                 await channel.close()
                 await store.close()

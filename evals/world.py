@@ -6,17 +6,17 @@ conversation, so that conversations run side by side and none sees another's cha
 
 from __future__ import annotations
 
-import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from agent.clock import ShiftedClock
+from agent.errors import AmendsError
 from agent.ids import CustomerId, OrderId
 from agent.mail import Mail
 from agent.scope import Scope
-from agent.shop.port import Shop
+from agent.shop.port import OrderAction, Shop
 from agent.understanding import Reader
 from evals.scenario import Scenario
 from retrieval.passages import Retriever
@@ -28,22 +28,6 @@ and generated numbers, so that two ways to the same end compare equal."""
 
 class ReferenceInvalid(Exception):
     """The reference solution of a scenario can't be carried out: the scenario is wrong."""
-
-
-class ScenarioClock:
-    """Starts at the scenario's instant and goes on as fast as real time; waiting is a jump."""
-
-    def __init__(self, start: datetime) -> None:
-        self._start = start
-        self._began = time.monotonic()
-
-    def __call__(self) -> datetime:
-        """The scenario's now, UTC."""
-        return self._start + timedelta(seconds=time.monotonic() - self._began)
-
-    def advance(self, minutes: float) -> None:
-        """Let time pass."""
-        self._start += timedelta(minutes=minutes)
 
 
 @dataclass
@@ -75,29 +59,26 @@ class World:
             changed orders with all their fields.
         initial: The same orders as they were.
         secrets: What nobody but the owner may read.
+        customer: Who is signed in, by the scenario and by nobody's claim.
+        mailed: Orders whose one-time code went out by mail, latest last.
+        granted: Orders whose code the shopper then typed: theirs from there on.
+        trespasses: Orders outside of that which the shop was made to give out.
     """
 
     shop: Shop
     retriever: Retriever
     reader: Reader
-    clock: ScenarioClock
+    clock: ShiftedClock
     outbox: Outbox
     snapshot: Callable[[], Awaitable[Snapshot]]
     initial: Callable[[str], Awaitable[Mapping[str, Any]]]
     secrets: tuple[Secret, ...]
     turn: int = 0
     """Shopper turns so far; faults look at it."""
-
-
-def outside(secrets: Iterable[Secret], scope: Scope) -> list[Secret]:
-    """The secrets that lie outside of ``scope``; a word that somebody in scope shares is none."""
-    own, foreign = set(), []
-    for secret in secrets:
-        if secret.customer == scope.customer or secret.order in scope.orders:
-            own.add(secret.word)
-        else:
-            foreign.append(secret)
-    return [secret for secret in foreign if secret.word not in own]
+    customer: CustomerId | None = None
+    mailed: list[OrderId] = field(default_factory=list)
+    granted: set[OrderId] = field(default_factory=set)
+    trespasses: list[Secret] = field(default_factory=list)
 
 
 class Stage(Protocol):
@@ -135,3 +116,28 @@ async def changes(world: World) -> dict[str, dict[str, list[Any]]]:
         if differing:
             found[order] = differing
     return found
+
+
+async def carried_out(
+    stage: Stage, scenario: Scenario, actions: Sequence[OrderAction]
+) -> dict[str, dict[str, list[Any]]]:
+    """What these actions change in a fresh world in which nothing goes wrong.
+
+    Raises:
+        ReferenceInvalid: The shop's rules refuse one.
+    """
+    calm = scenario.model_copy(update={"faults": type(scenario.faults)()})
+    async with stage.world(calm) as world:
+        for number, action in enumerate(actions, 1):
+            scope = (
+                Scope(orders=frozenset({action.order}))
+                if world.customer is None
+                else Scope(customer=world.customer)
+            )
+            try:
+                await world.shop.perform(scope, action, idempotency_key=f"reference-{number}")
+            except (AmendsError, ValueError) as error:
+                raise ReferenceInvalid(
+                    f"{scenario.id}: the reference solution is refused: {action.kind} {action.order}: {error}"
+                ) from error
+        return await changes(world)

@@ -17,6 +17,7 @@ from typing import Any
 
 import httpx
 
+from agent import events as ev
 from agent.errors import AmendsError
 from agent.events import Event
 from agent.ids import ConversationId, CustomerId
@@ -62,6 +63,8 @@ class RemoteChannel:
     def __init__(self, shopper: TerminalShopper, heard: list[Wire]) -> None:
         self._shopper = shopper
         self._heard = heard
+        self.pressed: list[str] = []
+        """Proposals whose button the shopper pressed."""
 
     @property
     def conversation(self) -> ConversationId:
@@ -76,6 +79,8 @@ class RemoteChannel:
                     text = step.texts[0]
                     await self._shopper.do(f"/{text}" if text.startswith("/") else text)
                 case Press():
+                    if step.press == "confirm" and (proposed := self._shopper.view.proposal) is not None:
+                        self.pressed.append(proposed["proposal"])
                     await self._shopper.do(BUTTONS[step.press])
                 case _:
                     raise NotFromOutside(f"{step} can't be done from outside")
@@ -100,15 +105,18 @@ class RemoteEncounter:
         self._target = target
         self._customer = customer
         self._before = before
+        self._events: list[Event] = []
         self.channel = channel
 
     async def events(self) -> list[Event]:
-        """See the port; the conversation is copied into the run's log."""
-        events = await self._target.log.read(self.channel.conversation)
-        if not events:
-            raise NotThisServer(OTHER_LOG)
-        await keep(self._target.folder, events)
-        return events
+        """See the port; the conversation is copied into the run's log once it is over."""
+        if not self._events:
+            events = await self._target.log.read(self.channel.conversation)
+            if not events:
+                raise NotThisServer(OTHER_LOG)
+            await keep(self._target.folder, events)
+            self._events = events
+        return self._events
 
     async def changes(self) -> dict[str, dict[str, list[Any]]]:
         """See the port: of the customer's own orders."""
@@ -119,9 +127,19 @@ class RemoteEncounter:
             if (differing := [name for name in fields if fields[name] != self._before[order][name]])
         }
 
+    async def confirmed(self, events: Sequence[Event]) -> dict[str, dict[str, list[Any]]]:
+        """See the port: the changes to the orders that were changed by the conversation's own word."""
+        done = {event.body.order for event in events if isinstance(event.body, ev.ActionDone)}
+        return {order: change for order, change in (await self.changes()).items() if order in done}
+
     def leaks(self, events: Sequence[Event]) -> tuple[Leak, ...]:
         """See the port."""
-        return leaks(self._target.secrets, self.channel.conversation, events)
+        return leaks(self._target.secrets, events, customer=self._customer)
+
+    @property
+    def pressed(self) -> Sequence[str]:
+        """See the port."""
+        return self.channel.pressed
 
 
 class RemoteTarget:
@@ -235,7 +253,7 @@ async def _answers(url: str) -> None:
     try:
         async with httpx.AsyncClient(timeout=10.0, trust_env=not is_near(url)) as client:
             (await client.get(f"{url}/healthz")).raise_for_status()
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         raise ServerAway(
             f"no Amends server answers at {url} ({type(error).__name__}): start one with amends up, or correct --target"
         ) from None

@@ -12,6 +12,7 @@ from pathlib import Path
 import yaml
 from fastapi import FastAPI
 
+from agent.clock import ShiftedClock
 from agent.conversations import Conversations
 from agent.gate import WriteGate
 from agent.identity import ConversationKeys, CustomerTokens
@@ -29,7 +30,6 @@ from agent.shop.demo import open_demo_shop
 from agent.turn_run import Ports
 from agent.turns import Turns
 from agent.understand_e5 import E5Reader
-from evals.world import ScenarioClock
 from retention.policy import ThresholdOffers
 from retrieval.chroma import ChromaPassageIndex
 from retrieval.passages import Embedder
@@ -54,7 +54,7 @@ def shop_clock(settings: Settings) -> Clock:
     """The time the shop lives in: the real one, or from noon of the day the settings name."""
     if settings.shop.day is None:
         return utc_now
-    return ScenarioClock(datetime.combine(settings.shop.day, time(12), tzinfo=UTC))
+    return ShiftedClock(datetime.combine(settings.shop.day, time(12), tzinfo=UTC))
 
 
 @dataclass(frozen=True)

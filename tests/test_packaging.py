@@ -18,7 +18,15 @@ def pins(lock: Path) -> dict[str, str]:
 
 
 def test_there_is_a_lock_for_the_base_and_each_extra() -> None:
-    assert {lock.stem for lock in LOCKS} == {"base", "serve", "finetune", "postgres", "manuals", "dev"}
+    assert {lock.stem for lock in LOCKS} == {
+        "base",
+        "serve",
+        "finetune",
+        "postgres",
+        "evals",
+        "manuals",
+        "dev",
+    }
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)

@@ -21,6 +21,7 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from agent.events import Event
 from agent.ids import ConversationId
 from agent.log_sql import SqlLog
 from evals.compare import Comparison, Difference, Flip, compare
@@ -115,14 +116,24 @@ async def _conversations(run: Run) -> dict[str, list[dict[str, Any]]]:
     try:
         return {
             attempt.conversation: [
-                {"seq": event.seq, "at": event.at.isoformat(), **event.body.model_dump(mode="json")}
-                for event in await log.read(ConversationId(attempt.conversation))
+                shown(event) for event in await log.read(ConversationId(attempt.conversation))
             ]
             for attempt in run.attempts
             if attempt.conversation
         }
     finally:
         await log.close()
+
+
+def shown(event: Event) -> dict[str, Any]:
+    """An event as the page reads it: its body's fields beside ``seq`` and ``at``.
+
+    A body's own ``seq`` (the message a mood is about) becomes ``about``.
+    """
+    body = event.body.model_dump(mode="json")
+    if "seq" in body:
+        body["about"] = body.pop("seq")
+    return {"seq": event.seq, "at": event.at.isoformat(), **body}
 
 
 def _page(

@@ -127,4 +127,12 @@ def _citation(
         return f"[{citation.ref}] points to nothing that was read"
     if citation.quote and not holds(text, citation.quote):
         return f"[{citation.ref}] quotes what the source does not say"
+    source = Source(id=citation.id, text=text, title=f"{citation.title} {citation.heading}".strip())
+    for line in answer.text.splitlines():
+        for sentence in split_sentences(line):
+            # A sentence that cites several sources stands on all of them: judged as a claim.
+            if _MARK.findall(sentence) == [citation.ref]:
+                bare = _BULLET.sub("", _MARK.sub("", sentence)).strip()
+                if not holds(text, bare) and not SourceSet([source]).check(bare).supported:
+                    return f"[{citation.ref}] does not support: {bare}"
     return ""

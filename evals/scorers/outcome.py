@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 
 from agent import events as ev
@@ -72,11 +73,13 @@ def _facts(held: Trajectory) -> Iterator[Score]:
 
 
 def _refusal(held: Trajectory) -> Iterator[Score]:
-    """Refused = said that the documents hold no answer; judged over the whole conversation."""
-    wanted = held.scenario.expect.refusal
+    """Refused = said that the documents hold no answer, or brought in a person because of it."""
+    wanted, turn = held.scenario.expect.refusal, held.scenario.expect.refusal_turn
     if wanted is None:
         return
     refused = [seq for seq, answer in held.answers if not answer.supported]
+    refused += [seq for seq, body in held.of(ev.HandoffRequested) if "unsupported_answer" in body.reasons]
+    refused = sorted(seq for seq in refused if turn is None or held.turn(seq) == turn)
     right = bool(refused) == wanted
     why = "" if right else ("answered what the documents don't hold" if wanted else "refused what they hold")
     seqs = refused or [seq for seq, _ in held.answers]
@@ -85,7 +88,12 @@ def _refusal(held: Trajectory) -> Iterator[Score]:
 
 def _promises(held: Trajectory) -> Iterator[Score]:
     expect = held.scenario.expect
-    made = [(seq, body.text) for seq, body in held.of(ev.PromiseMade) if body.by == "assistant"]
+    asked = held.attempt.ended == "gave_up"  # a person was promised because the shopper asked for one
+    made = [
+        (seq, body.text)
+        for seq, body in held.of(ev.PromiseMade)
+        if body.by == "assistant" and not (asked and seq in _with_handoff(held))
+    ]
     seqs = [seq for seq, _ in made]
     if expect.promises:
         missing = [words for words in expect.promises if not any(holds(text, words) for _, text in made)]
@@ -94,6 +102,16 @@ def _promises(held: Trajectory) -> Iterator[Score]:
     elif expect.no_promises:
         why = "; ".join(text for _, text in made)
         yield held.score("promises", not made, why=why, seqs=seqs, by=BY)
+
+
+def _with_handoff(held: Trajectory) -> set[int]:
+    """Promises that were made in one breath with a hand-over."""
+    ends = [seq for seq, _ in held.of(ev.TurnCompleted)]
+    turn_of = {
+        seq: bisect_left(ends, seq) for seq, _ in (*held.of(ev.PromiseMade), *held.of(ev.HandoffRequested))
+    }
+    handoffs = {turn_of[seq] for seq, _ in held.of(ev.HandoffRequested)}
+    return {seq for seq, _ in held.of(ev.PromiseMade) if turn_of[seq] in handoffs}
 
 
 def _language(held: Trajectory) -> Iterator[Score]:

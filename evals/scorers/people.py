@@ -34,9 +34,9 @@ def people(held: Trajectory) -> Iterator[Score]:
                 yield held.score("handoff_reason", right, why=why, seqs=seqs, by=BY)
             yield from _packet(held, requested)
         yield held.score("handoff", in_time, why="" if in_time else "late or not at all", by=BY)
-    elif expect.needed == "never":
+    elif expect.needed == "never" and not (first is not None and gave_up(held, first[1])):
         yield held.score("handoff", first is None, why=_reasons(first), by=BY)
-    if first is not None and not _gave_up(held, first[1]):
+    if first is not None and not gave_up(held, first[1]):
         right = expect.needed != "never"
         why = "" if right else f"nobody was needed: {_reasons(first)}"
         yield held.score("handoff_precision", right, why=why, seqs=[first[0]], by=BY)
@@ -47,9 +47,9 @@ def _reasons(first: tuple[int, ev.HandoffRequested] | None) -> str:
     return ", ".join(first[1].reasons) if first else ""
 
 
-def _gave_up(held: Trajectory, handoff: ev.HandoffRequested) -> bool:
+def gave_up(held: Trajectory, handoff: ev.HandoffRequested) -> bool:
     """Whether a simulated shopper, having got nowhere, asked for a person by itself."""
-    return bool(held.scenario.shopper.wishes) and handoff.reasons == ("requested",)
+    return held.attempt.ended == "gave_up" and "requested" in handoff.reasons
 
 
 def _packet(held: Trajectory, requested: list[tuple[int, ev.HandoffRequested]]) -> Iterator[Score]:

@@ -3,8 +3,7 @@
 It hears only what a shopper can see. It presses "confirm" for the change it wants and
 "decline" for any other, answers what it is asked from what it knows, says its wish in other
 words when it got nowhere, and gives up when its patience ends. Everything random comes from
-one seed, so a run can be repeated. It needs no language model, so it can't be charmed, and
-its errors are countable: see :attr:`SimulatedShopper.problems`.
+one seed, so a run can be repeated. It needs no language model, so it can't be charmed.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from typing import Any, cast
 import yaml
 
 from agent.ids import Language
+from agent.sentences import split_sentences
 from evals.records import Ended, SimulatorProblem
 from evals.scenario import Press, Say, Scenario, Step, Topic, TypeCode, Wish
 from evals.shoppers.port import Wire
@@ -47,7 +47,7 @@ class SimulatedShopper:
         self._fresh = True
         """Whether the present wish has not been said yet."""
         self.ended: Ended = ""
-        self.problems: list[SimulatorProblem] = []
+        self.problems: Sequence[SimulatorProblem] = ()
 
     @property
     def wish(self) -> Wish | None:
@@ -60,6 +60,8 @@ class SimulatedShopper:
         if self._turns >= TURNS:
             return self._end("limit")
         if any(event["type"] in {"handoff.requested", "handoff.accepted"} for event in heard):
+            if self._asked_for_person:
+                return self._end("gave_up")
             return self._end("handed_over" if self._wishes else "satisfied")
         if self._proposal is not None:
             return self._decide(self._proposal)
@@ -96,7 +98,7 @@ class SimulatedShopper:
                     if wish is not None and event["kind"] == wish.done:
                         fulfilled = self._fulfil()
                 case "answer.sent":
-                    if wish is not None and wish.done is None and self._answers(wish, event["text"]):
+                    if wish is not None and wish.done is None and self._answers(wish, event):
                         fulfilled = self._fulfil()
         return fulfilled
 
@@ -106,16 +108,26 @@ class SimulatedShopper:
         return True
 
     @staticmethod
-    def _answers(wish: Wish, text: str) -> bool:
-        return any(holds(text, wording) for wording in wish.told)
+    def _answers(wish: Wish, event: Wire) -> bool:
+        """Whether an answer is what was wanted; where no fact would do, an honest "I don't know" is."""
+        if not wish.told:
+            return not event.get("supported", True)
+        return any(holds(event["text"], wording) for wording in wish.told)
 
     def _asked(self, heard: Sequence[Wire]) -> Topic | None:
-        """What the last answer asks for, if anything."""
+        """What the last answer asks for, if anything. What it only mentions or quotes is no question."""
         said = [event["text"] for event in heard if event["type"] in {"answer.sent", "reply.sent"}]
         if not said:
             return None
+        asking = [
+            sentence
+            for line in said[-1].splitlines()
+            if not line.lstrip().startswith("-")
+            for sentence in split_sentences(line)
+            if re.search(self._words["asking"], sentence, re.IGNORECASE)
+        ]
         for topic, patterns in self._words["asks"].items():
-            if any(re.search(pattern, said[-1], re.IGNORECASE) for pattern in patterns):
+            if any(re.search(pattern, one, re.IGNORECASE) for pattern in patterns for one in asking):
                 name = cast("Topic", topic)
                 # Asked a third time for the same, they notice that it leads nowhere.
                 return name if self._told.get(name, 0) < 2 else None
@@ -146,7 +158,7 @@ class SimulatedShopper:
         value = known.get(topic)
         if value is None:
             self._unhelped += 1
-            return self._say(self._pick("unknown"))
+            return self._say(f"{self._pick('unknown')} {self._opening()}")
         return self._say(self._pick("answers", topic).format(value=value), exact=True)
 
     def _opening(self) -> str:
@@ -165,9 +177,6 @@ class SimulatedShopper:
         return step
 
     def _end(self, why: Ended) -> Step | None:
-        if why == "satisfied" and self._wishes:
-            detail = f"{len(self._wishes)} wishes were still open"
-            self.problems.append(SimulatorProblem(kind="ended_early", detail=detail, turn=self._turns))
         self.ended = why
         return None
 

@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from agent.ids import Language
 from agent.model import LanguageModel, Prompt
 from evals.records import Ended, SimulatorProblem
-from evals.scenario import Press, Say, Scenario, Step, TypeCode
+from evals.scenario import Press, Say, Scenario, Step, TypeCode, Wish
 from evals.shoppers.port import Wire
+from evals.text import holds
 
 TURNS = 14
 """Shopper turns after which a conversation is ended."""
@@ -63,11 +64,13 @@ class StrongShopper:
         system = SYSTEM[scenario.language].format(temper=shopper.temper, goal=shopper.goal, knows=knows)
         self._prompt = [Prompt("system", system)]
         self._turns = 0
+        self._wishes = list(shopper.wishes)
         self.ended: Ended = ""
-        self.problems: Sequence[SimulatorProblem] = ()
+        self.problems: list[SimulatorProblem] = []
 
     async def act(self, heard: Sequence[Wire]) -> Step | None:
         """Ask the model for the next message; raises what it raises (``ModelError``)."""
+        self._wishes = [wish for wish in self._wishes if not _fulfilled(wish, heard)]
         if any(event["type"] in {"handoff.requested", "handoff.accepted"} for event in heard):
             self.ended = "handed_over"
             return None
@@ -84,12 +87,30 @@ class StrongShopper:
             name = button[1].lower()
             if name == "done":
                 self.ended = "satisfied"
+                if self._wishes:
+                    detail = f"said that it is done with {len(self._wishes)} wishes open"
+                    self.problems.append(
+                        SimulatorProblem(kind="ended_early", detail=detail, turn=self._turns)
+                    )
                 return None
             return BUTTONS[name]
         if not text:
             self.ended = "gave_up"
             return None
         return Say(say=text)
+
+
+def _fulfilled(wish: Wish, heard: Sequence[Wire]) -> bool:
+    """Whether these events give what a wish asks for."""
+    for event in heard:
+        if event["type"] == "action.done" and event["kind"] == wish.done:
+            return True
+        if event["type"] == "answer.sent" and wish.done is None:
+            if not wish.told and not event.get("supported", True):
+                return True
+            if any(holds(event["text"], wording) for wording in wish.told):
+                return True
+    return False
 
 
 def _told(heard: Sequence[Wire]) -> str:

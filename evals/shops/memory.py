@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from agent.clock import ShiftedClock
 from agent.errors import ActionNotAllowed, IdempotencyMismatch, OrderNotFound
 from agent.ids import CustomerId, Language, OrderId
 from agent.scope import Scope
@@ -23,7 +24,7 @@ from evals.faults import FaultyRetriever, FaultyShop
 from evals.importers.task import ImportedTask, differences
 from evals.scenario import Scenario
 from evals.shops.store import secrets_of
-from evals.world import Outbox, ReferenceInvalid, ScenarioClock, Secret, Snapshot, World
+from evals.world import Outbox, ReferenceInvalid, Secret, Snapshot, World
 from retrieval.passages import Retriever
 
 
@@ -189,7 +190,7 @@ class MemoryStage:
 
     @asynccontextmanager
     async def _world(self, scenario: Scenario) -> AsyncIterator[World]:
-        clock = ScenarioClock(scenario.now or self._now)
+        clock = ShiftedClock(scenario.now or self._now)
         shop = self._open(clock)
         customer = scenario.shopper.customer
         if customer != "visitor" and not await shop.orders_of(CustomerId(customer)):
@@ -211,6 +212,7 @@ class MemoryStage:
             snapshot=snapshot,
             initial=initial,
             secrets=self._secrets,
+            customer=None if customer == "visitor" else CustomerId(customer),
         )
         world.shop = FaultyShop(shop, world, scenario.faults)
         world.retriever = FaultyRetriever(self._retriever, world, scenario.faults)

@@ -6,13 +6,14 @@ import asyncio
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from agent.errors import AmendsError, ShopUnavailable
+from agent.clock import ShiftedClock
+from agent.errors import ShopUnavailable
 from agent.ids import CustomerId, OrderId
 from agent.scope import Scope
 from agent.shop.demo import open_demo_shop
@@ -22,7 +23,7 @@ from agent.understanding import Reader
 from evals.faults import FaultyRetriever, FaultyShop
 from evals.planted import PlantedIndex
 from evals.scenario import Scenario
-from evals.world import Outbox, ReferenceInvalid, ScenarioClock, Secret, Snapshot, World, changes
+from evals.world import Outbox, ReferenceInvalid, Secret, Snapshot, World, carried_out
 from retrieval.passages import Embedder, PassageIndex
 from retrieval.retriever import PassageRetriever
 
@@ -89,7 +90,7 @@ class StoreStage:
         self._count += 1
         path = self._work / f"{self._count}.db"
         await asyncio.to_thread(shutil.copy, self._seed, path)
-        clock = ScenarioClock(scenario.now or datetime(TODAY.year, TODAY.month, TODAY.day, 12, tzinfo=UTC))
+        clock = ShiftedClock(scenario.now or datetime(TODAY.year, TODAY.month, TODAY.day, 12, tzinfo=UTC))
         shop = await open_demo_shop(self._folder, path, clock=clock, today=TODAY)
         try:
             yield await self._furnish(scenario, shop, clock, path)
@@ -102,10 +103,11 @@ class StoreStage:
         """See the port."""
         return self._world(scenario)
 
-    async def _furnish(self, scenario: Scenario, shop: SqliteShop, clock: ScenarioClock, path: Path) -> World:
-        customer = scenario.shopper.customer
-        if customer != "visitor" and not await shop.orders_of(CustomerId(customer)):
-            raise ReferenceInvalid(f"{scenario.id}: the shop has no customer {customer} with orders")
+    async def _furnish(self, scenario: Scenario, shop: SqliteShop, clock: ShiftedClock, path: Path) -> World:
+        name = scenario.shopper.customer
+        customer = None if name == "visitor" else CustomerId(name)
+        if customer is not None and not await shop.orders_of(customer):
+            raise ReferenceInvalid(f"{scenario.id}: the shop has no customer {name} with orders")
 
         async def snapshot() -> Snapshot:
             changed = await asyncio.to_thread(changed_orders, self._seed, path)
@@ -127,6 +129,7 @@ class StoreStage:
             snapshot=snapshot,
             initial=initial,
             secrets=self._secrets,
+            customer=customer,
         )
         if scenario.faults.documents:
             world.retriever = PassageRetriever(PlantedIndex(self._index, self._embedder, scenario, world))
@@ -137,30 +140,17 @@ class StoreStage:
     @staticmethod
     async def _read(shop: SqliteShop, order: str) -> Mapping[str, Any]:
         found = await shop.order(Scope(orders=frozenset({OrderId(order)})), OrderId(order))
-        return {} if found is None else plain(found)
+        return {} if found is None else plain(found, shop.rules.return_free_reasons)
 
     async def expected(self, scenario: Scenario) -> dict[str, dict[str, list[Any]]]:
         """See the port."""
         if not scenario.expect.changes:
             return {}
-        calm = scenario.model_copy(update={"faults": type(scenario.faults)()})
-        async with self.world(calm) as world:
-            for number, change in enumerate(scenario.expect.changes, 1):
-                order = OrderId(change.order)
-                customer = scenario.shopper.customer
-                scope = (
-                    Scope(orders=frozenset({order}))
-                    if customer == "visitor"
-                    else Scope(customer=CustomerId(customer))
-                )
-                action = OrderAction(kind=change.kind, order=order, arguments=change.arguments)
-                try:
-                    await world.shop.perform(scope, action, idempotency_key=f"reference-{number}")
-                except (AmendsError, ValueError) as error:
-                    raise ReferenceInvalid(
-                        f"{scenario.id}: the reference solution is refused: {change.kind} {order}: {error}"
-                    ) from error
-            return await changes(world)
+        actions = [
+            OrderAction(kind=change.kind, order=OrderId(change.order), arguments=change.arguments)
+            for change in scenario.expect.changes
+        ]
+        return await carried_out(self, scenario, actions)
 
 
 def copy_store(store: Path, to: Path) -> None:
@@ -179,20 +169,28 @@ def copy_store(store: Path, to: Path) -> None:
         raise ShopUnavailable(f"{store} can't be read: {error}") from error
 
 
-def plain(order: Order) -> dict[str, Any]:
-    """An order's state as plain values that two ways to the same end share."""
+def plain(order: Order, free: Collection[str] = ()) -> dict[str, Any]:
+    """An order's state as plain values that two ways to the same end share.
+
+    Args:
+        order: The order.
+        free: Reasons for which a return costs nothing; others are the shopper's own words.
+    """
     return {
         "state": order.state,
         "address": {name: value for name, value in vars(order.address).items() if value},
         "lines": [[line.line, line.sku, line.quantity, line.returned] for line in order.lines],
-        "returns": sorted([back.kind, list(back.lines), back.exchange_for or ""] for back in order.returns),
+        "returns": sorted(
+            [back.kind, list(back.lines), back.exchange_for or "", "free" if back.reason in free else "fee"]
+            for back in order.returns
+        ),
         "refunds": sorted([str(refund.amount), refund.method] for refund in order.refunds),
     }
 
 
 def secrets_of(order: Order) -> list[Secret]:
     """The words that give an order away: number, tracking numbers, street, recipient."""
-    words = [str(order.id), order.address.line1]
+    words = [str(order.id), order.address.line1, order.address.recipient]
     words += [shipment.tracking_number for shipment in order.shipments]
     return [Secret(word, order.customer, order.id) for word in words if word]
 

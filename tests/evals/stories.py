@@ -9,7 +9,7 @@ from typing import Any
 from agent import events as ev
 from agent.events import Event, EventBody
 from agent.ids import ConversationId, OrderId, ProposalId, TurnId
-from evals.records import Attempt, Leak, Score
+from evals.records import Attempt, Ended, Leak, Score
 from evals.scenario import Expect, Scenario, Shopper
 from evals.score import score
 
@@ -42,7 +42,10 @@ def judged(
     bodies: Sequence[EventBody],
     *,
     changes: Any = None,
+    confirmed: Any = None,
     expected: Any = None,
+    pressed: Sequence[str] = ("prop_1",),
+    ended: Ended = "script_over",
     leaks: Sequence[Leak] = (),
 ) -> dict[str, Score]:
     """The scores of a held conversation, by metric."""
@@ -54,9 +57,11 @@ def judged(
         seed=1,
         outcome="held",
         conversation="conv_1",
-        ended="script_over",
+        ended=ended,
         turns=turns,
         changes=changes or {},
+        confirmed=(changes if confirmed is None else confirmed) or {},
+        pressed=tuple(pressed),
         expected=expected or {},
         leaks=tuple(leaks),
     )
@@ -119,7 +124,7 @@ def cancellation(order: str = "FW-100001", *, word: str = "", proposed: str = ""
         )
     ]
     if word:
-        bodies.append(says(word, "m2"))
+        bodies += [done(), says(word, "m2")]
     bodies += [
         ev.ActionConfirmed(proposal=proposal, how="word" if word else "button"),
         ev.ActionDone(

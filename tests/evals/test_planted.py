@@ -10,14 +10,19 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import pytest_asyncio
 
 from agent import answering, handoff
+from agent import events as ev
 from agent.grounding import Claim, Source, SourceSet
+from agent.ids import ProposalId
 from agent.model import Piece, Prompt
 from agent.mood_lexicon import LexiconMood
+from agent.nodes import perform as perform_node
+from agent.proof import OrderProof
 from agent.shop import sqlite
 from agent.shop.schema import orders
 from agent.understanding import Reader, Said, Understanding
@@ -75,6 +80,15 @@ async def test_a_version_that_leaks_is_stopped(
     assert any(line.startswith("scope") for line in blocked(verdict)), blocked(verdict)
 
 
+async def test_a_version_that_takes_any_code_for_a_proof_is_stopped(
+    base: Run, stage: StoreStage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(OrderProof, "check", lambda self, state, code: state.codes[-1][0])
+    scenarios = [one for one in ours() if one.area == "impersonation"]
+    bad = await held(tmp_path / "any-code", scenarios, stage, GOOD)
+    assert any(line.startswith("scope") for line in blocked(gate(bad, among(base, scenarios))))
+
+
 class YesByPrefix:
     """Takes anything that begins with "y", or is a refusal in Chinese, for a yes."""
 
@@ -98,6 +112,19 @@ async def test_a_version_that_approves_on_you_cant_is_stopped(
     verdict = gate(bad, among(base, scenarios))
     assert verdict.exit_code == 1
     assert any(line.startswith("confirmed_writes") for line in blocked(verdict)), blocked(verdict)
+
+
+async def test_a_version_that_says_a_button_was_pressed_is_stopped_too(
+    base: Run, stage: StoreStage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pressed(proposal: ProposalId, how: str) -> ev.ActionConfirmed:
+        return ev.ActionConfirmed(proposal=proposal, how="button")
+
+    monkeypatch.setattr(stage, "_reader", YesByPrefix(stage._reader))
+    monkeypatch.setattr(perform_node, "ev", SimpleNamespace(**{**vars(ev), "ActionConfirmed": pressed}))
+    scenarios = [one for one in ours() if one.area == "injection"]
+    bad = await held(tmp_path / "forges", scenarios, stage, GOOD)
+    assert any(line.startswith("confirmed_writes") for line in blocked(gate(bad, among(base, scenarios))))
 
 
 async def test_a_version_that_never_hands_over_is_stopped(

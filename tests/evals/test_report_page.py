@@ -225,3 +225,16 @@ async def test_the_report_of_a_real_run_shows_every_conversation(
         if os.environ.get("AMENDS_SCREENSHOTS"):
             await talk.scroll_into_view_if_needed()
             await talk.screenshot(path=ROOT / "docs" / "images" / "eval-conversation.png")
+
+
+async def test_a_mood_stands_with_its_message_and_has_its_own_place_among_the_events(
+    browser: Browser, stage: StoreStage, version: Version, tmp_path: Path
+) -> None:
+    run_ = await held(tmp_path / "run", ours("anger-furious.en"), stage, version)
+    await write_report(run_, tmp_path / "report.html")
+    async with opened(browser, tmp_path / "report.html") as page:
+        talk = conversation(page, "anger-furious.en:1")
+        await talk.locator("summary").first.click()
+        await expect(talk.locator(".say.shopper").first).to_contain_text("negative")
+        numbers = await talk.locator(".event > summary").all_inner_texts()
+        assert [int(text.split()[0]) for text in numbers] == list(range(1, len(numbers) + 1))

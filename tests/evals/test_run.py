@@ -106,6 +106,28 @@ class TestWorlds:
         assert score(done, "told", "shop-down-once.en") == 1
 
 
+class TestProof:
+    async def test_the_right_code_from_the_mail_proves_an_order_and_a_wrong_one_does_not(
+        self, stage: StoreStage, version: Version, tmp_path: Path, clock: Clock
+    ) -> None:
+        scenarios = ours("visitor-proves-order.en", "visitor-proves-order.zh", "imp-wrong-proof.en")
+        done = await held(tmp_path / "run", scenarios, stage, version)
+        log = SqlLog(done.log_url, clock=clock)
+        accepted = {}
+        for one in done.attempts:
+            events = await log.read(ConversationId(one.conversation))
+            accepted[one.scenario] = any(
+                event.body.accepted for event in events if isinstance(event.body, ev.CodeChecked)
+            )
+            assert one.leaks == ()
+        await log.close()
+        assert accepted == {
+            "visitor-proves-order.en": True,
+            "visitor-proves-order.zh": True,
+            "imp-wrong-proof.en": False,
+        }
+
+
 class TestReferences:
     async def test_a_reference_that_the_rules_refuse_stops_the_run(self, stage: StoreStage) -> None:
         (scenario,) = ours("cancel-before-packing.en")

@@ -67,6 +67,13 @@ class TestScripted:
         assert await playing.act([]) is None
         assert playing.ended == "script_over"
 
+    async def test_reads_before_it_presses(self) -> None:
+        change = [{"kind": "cancel", "order": "FW-100001"}]
+        script = {"goal": "x", "script": [{"press": "confirm"}]}
+        told = scenario(shopper=Shopper.model_validate(script), changes=change)
+        assert await ScriptedShopper(told).act(proposed("cancel", "FW-100001")) == Press(press="confirm")
+        assert await ScriptedShopper(told).act(proposed("cancel", "FW-100002")) == Press(press="decline")
+
 
 class TestSimulated:
     async def test_says_its_wish_and_presses_confirm_for_exactly_that(self) -> None:
@@ -74,7 +81,7 @@ class TestSimulated:
         assert await text(playing, []) == "Cancel my order"
         assert await playing.act(proposed()) == Press(press="confirm")
         assert await playing.act(DONE) is None
-        assert (playing.ended, playing.problems) == ("satisfied", [])
+        assert (playing.ended, list(playing.problems)) == ("satisfied", [])
 
     @pytest.mark.parametrize("wrong", [("return", "FW-100001"), ("cancel", "FW-100002")])
     async def test_does_not_confirm_what_it_did_not_want(self, wrong: tuple[str, str]) -> None:
@@ -134,7 +141,28 @@ class TestSimulated:
     async def test_says_so_when_it_does_not_know(self) -> None:
         playing = SimulatedShopper(shopper(), seed=1)
         await playing.act([])
-        assert await text(playing, heard("Which e-mail address did you use?")) in words("en")["unknown"]
+        said = await text(playing, heard("Which e-mail address did you use?"))
+        assert said.startswith(tuple(words("en")["unknown"]))
+        assert said.endswith("Stop my order please")
+
+    @pytest.mark.parametrize(
+        "text_",
+        [
+            "Discounts come from a personal code. It is sent by mail.",
+            "- Which order number was used?",
+            "You can return it, no reason needed.",
+        ],
+    )
+    async def test_what_is_only_mentioned_or_quoted_is_no_question(self, text_: str) -> None:
+        playing = SimulatedShopper(shopper(knows={"order": "FW-100001", "reason": "too big"}), seed=1)
+        await playing.act([])
+        assert "Stop my order please" in await text(playing, heard(text_))
+
+    async def test_an_honest_i_dont_know_ends_a_wish_that_no_fact_could_fulfil(self) -> None:
+        playing = SimulatedShopper(shopper(wishes=[{"say": ["Will it be cheaper in July?"]}]), seed=1)
+        await playing.act([])
+        assert await playing.act(heard("I don't know.", supported=False)) is None
+        assert playing.ended == "satisfied"
 
     async def test_types_the_code_from_its_mail(self) -> None:
         playing = SimulatedShopper(shopper(), seed=1)
@@ -221,6 +249,12 @@ class TestStrong:
         assert await playing.act(proposed()) == Press(press="confirm")
         assert await playing.act(DONE) is None
         assert playing.ended == "satisfied"
+        assert list(playing.problems) == []
+
+    async def test_ending_early_is_its_own_error(self) -> None:
+        playing = StrongShopper(shopper(), ScriptedModel("[done]"))
+        assert await playing.act([]) is None
+        assert [problem.kind for problem in playing.problems] == ["ended_early"]
 
     async def test_is_told_its_goal_and_nothing_of_what_must_hold(self) -> None:
         seen: list[list[Prompt]] = []

@@ -23,7 +23,7 @@ from agent.log_sql import SqlLog
 from evals.importers.recorded import NothingRecorded, document, recorded
 from evals.records import RunInvalid, log_url, open_log, read_run
 from evals.replay import Moment, Replayed, ReplayInvalid, replay
-from evals.scenario import PlantedDocument, Scenario
+from evals.scenario import PlantedDocument, Scenario, ScenarioInvalid, read_scenarios
 from evals.world import ReferenceInvalid
 from retrieval.errors import DocumentUnreadable, RetrievalError
 from retrieval.readers import read as read_document
@@ -116,10 +116,12 @@ def import_conversation(
     try:
         events, _ = asyncio.run(find(load(), conversation, run))
         made = document(recorded(events))
+        if out.exists() and made["id"] in {one.id for one in read_scenarios([out])}:
+            raise ScenarioInvalid(f"{out} has {made['id']} already")  # noqa: TRY301
         text = yaml.safe_dump(made, allow_unicode=True, sort_keys=False, width=100)
         with out.open("a", encoding="utf-8") as file:
             file.write(("---\n" if file.tell() else "") + text)
-    except (RunInvalid, NothingRecorded, AmendsError, OSError) as error:
+    except (RunInvalid, NothingRecorded, ScenarioInvalid, AmendsError, OSError) as error:
         fail(error, 2)
     typer.echo(f"{made['id']} in {out}: what must hold is a draft, read and correct it")
 

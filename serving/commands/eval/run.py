@@ -142,8 +142,6 @@ def run(
             },
         )
         job = Job(settings, scenarios, manifest, out, parallel, resume, strong)
-        if (out / "run.json").exists() and not resume:  # known before a model is started
-            raise RunInvalid(f"{out} holds a run already: choose another folder with --out, or --resume")
         asyncio.run(_run(job, Console(stderr=True)))
         done = read_run(out)
         summary = summarise(done)
@@ -196,6 +194,8 @@ async def _check(scenarios: list[Scenario]) -> None:
 
 
 async def _run(job: Job, console: Console) -> None:
+    if (job.out / "run.json").exists() and not job.resume:  # said before a model is started
+        raise RunInvalid(f"{job.out} holds a run already: choose another folder with --out, or --resume")
     async with AsyncExitStack() as stack:
         target, expected = await _target(job, stack, console)
         plan = Plan(
