@@ -96,6 +96,16 @@ BENCHMARKS: Mapping[str, str] = {
 """Name and one line; the module ``evals.benchmarks.{name}`` has a function ``run``."""
 
 
+CONVERSATIONS = frozenset({"retail_tasks", "ecom_zh"})
+"""Those that hold conversations; their modules have a function ``measure`` that takes a version."""
+
+
+def load_conversations(name: str) -> Callable[..., BenchmarkReport]:
+    """``measure(path, progress, version=…, repeats=…)`` of a benchmark of conversations."""
+    measure: Callable[..., BenchmarkReport] = import_module(f"evals.benchmarks.{name}").measure
+    return measure
+
+
 def load(name: str) -> Benchmark:
     """The benchmark of this name; raises ``KeyError`` when there is none."""
     if name not in BENCHMARKS:

@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -23,7 +24,15 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from evals.benchmarks.report import BENCHMARKS, BenchmarkReport, DataInvalid, Figure
+from evals.benchmarks.report import (
+    BENCHMARKS,
+    CONVERSATIONS,
+    Benchmark,
+    BenchmarkReport,
+    DataInvalid,
+    Figure,
+    load_conversations,
+)
 from evals.benchmarks.report import load as load_benchmark
 from evals.latency import Question, Wait, read_questions, summary
 from serving.settings import ROOT
@@ -131,11 +140,11 @@ async def ask(url: str, question: Question) -> Wait:
     )
 
 
-def measure(name: str, data: Path, out: Path | None, as_json: bool) -> None:
+def measure(load: Callable[[], Benchmark], data: Path, out: Path | None, as_json: bool) -> None:
     """Run one benchmark, show its figures, write its report."""
     console = Console(stderr=True)
     try:
-        run = load_benchmark(name)
+        run = load()
         with _bar(console) as bar:
 
             def progress(items: Iterable[T], description: str, total: int) -> Iterable[T]:
@@ -146,7 +155,10 @@ def measure(name: str, data: Path, out: Path | None, as_json: bool) -> None:
         if (error.name or "").split(".")[0] not in _EXTRA:
             raise
         console.print(
-            f"{error.name} is missing: pip install 'amends[evals]'", style="red", markup=False, soft_wrap=True
+            f"{error.name} is missing; install the evals extra: python3 tools/setup.py base evals",
+            style="red",
+            markup=False,
+            soft_wrap=True,
         )
         raise typer.Exit(UNREADABLE) from None
     except DataInvalid as error:
@@ -210,20 +222,61 @@ def _cells(figure: Figure) -> tuple[str, str, str, str, str]:
     return f"{figure.name}{arrow}", figure.slice, f"{figure.value:.3f}", interval, str(figure.n)
 
 
+Data = Annotated[
+    Path, typer.Option(help="A file in the set's format, or a folder in the layout of its README.")
+]
+Out = Annotated[Path | None, typer.Option(help="Write a JSON report here.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the report as one JSON object.")]
+
+
 def _command(name: str) -> Callable[..., None]:
-    def command(
-        data: Annotated[
-            Path, typer.Option(help="A file in the set's format, or a folder in the layout of its README.")
-        ],
-        out: Annotated[Path | None, typer.Option(help="Write a JSON report here.")] = None,
-        as_json: Annotated[bool, typer.Option("--json", help="Print the report as one JSON object.")] = False,
-    ) -> None:
-        measure(name, data, out, as_json)
+    def command(data: Data, out: Out = None, as_json: AsJson = False) -> None:
+        measure(lambda: load_benchmark(name), data, out, as_json)
 
     return command
 
 
+def _conversations(name: str) -> Callable[..., None]:
+    """A benchmark that holds conversations: what speaks in them can be chosen."""
+
+    def command(
+        data: Data,
+        out: Out = None,
+        as_json: AsJson = False,
+        model: Annotated[
+            str, typer.Option(help="Name of a served model; without one the sources are repeated.")
+        ] = "",
+        model_url: Annotated[str, typer.Option(help="OpenAI-compatible server that serves it.")] = "",
+        repeat: Annotated[int, typer.Option(min=1, max=20, help="Attempts at each task (k).")] = 4,
+    ) -> None:
+        if bool(model) != bool(model_url):
+            raise typer.BadParameter("give --model and --model-url together")
+
+        measure(lambda: _held(name, model, model_url, repeat), data, out, as_json)
+
+    return command
+
+
+def _held(name: str, model: str, url: str, repeats: int) -> Benchmark:
+    """The benchmark, with the whole engine around a model; imported only when it is wanted."""
+    from agent.mood_lexicon import LexiconMood
+    from evals.extractive import ExtractiveModel
+    from evals.inprocess import Version
+    from retrieval.e5 import E5Embedder
+    from serving.commands.eval.common import version, with_model
+    from serving.settings import load as load_settings
+    from serving.wiring import open_model
+
+    if model:
+        settings = with_model(load_settings(), name=model, url=url)
+        tested = version(settings, open_model(settings, url))
+    else:
+        tested = Version(model=ExtractiveModel(), mood=LexiconMood())
+    measure_ = load_conversations(name)
+    return partial(measure_, version=tested, embedder=E5Embedder(), repeats=repeats)
+
+
 for _name, _line in BENCHMARKS.items():
     app.command(_name, help=f"{_line}.\n\nExit codes: 0 measured, 2 the data cannot be read.")(
-        _command(_name)
+        _conversations(_name) if _name in CONVERSATIONS else _command(_name)
     )

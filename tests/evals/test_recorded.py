@@ -11,7 +11,7 @@ import yaml
 
 from agent import events as ev
 from agent.events import Event, EventBody
-from agent.ids import ConversationId, CustomerId, OrderId, ProposalId, TurnId
+from agent.ids import ConversationId, CustomerId, OrderId, ProposalId, StaffId, TurnId
 from agent.log_sql import SqlLog
 from evals.importers.recorded import NothingRecorded, document, mask, recorded
 from evals.inprocess import Version
@@ -70,7 +70,7 @@ async def test_it_is_held_again_with_the_same_end(
             "shopper": Shopper(
                 customer="C-10001",
                 goal="-",
-                script=(Say(say=("hello", "anybody there?")), Press(press="person")),
+                script=(Say(say="hello"), Press(press="person")),
             ),
         }
     )
@@ -81,7 +81,7 @@ async def test_it_is_held_again_with_the_same_end(
     assert [(one.kind, one.order) for one in cancelled.expect.changes] == [("cancel", "FW-100041")]
     assert cancelled.language == "zh"
     assert cancelled.expect.handoff.needed == "never"
-    assert drafts["person.en"].shopper.script[0] == Say(say=("hello", "anybody there?"))
+    assert drafts["person.en"].shopper.script == (Say(say=("hello",)), Press(press="person"))
     assert drafts["person.en"].expect.handoff.reasons == ("requested",)
     read_back = written(list(drafts.values()), tmp_path / "drafts.yaml")
     assert sorted(read_back, key=lambda one: one.id) == sorted(drafts.values(), key=lambda one: one.id)
@@ -161,8 +161,8 @@ def test_a_colleagues_reply_is_masked_too() -> None:
             reasons=("requested",),
             packet=ev.HandoffPacket(customer="", identity="visitor", wants="", suggested=""),
         ),
-        ev.HandoffAccepted(staff="dana", name="Dana"),  # type: ignore[arg-type]
-        ev.ReplySent(message="r", staff="dana", name="Dana", text="Write to dana.k@example.com"),  # type: ignore[arg-type]
+        ev.HandoffAccepted(staff=StaffId("dana"), name="Dana"),
+        ev.ReplySent(message="r", staff=StaffId("dana"), name="Dana", text="Write to dana.k@example.com"),
     )
     assert "Write to <email>" in str(document(recorded(events)))
 

@@ -67,4 +67,4 @@ def test_a_missing_extra_says_what_to_install(data: Path, monkeypatch: pytest.Mo
     monkeypatch.setitem(sys.modules, "scipy.stats", None)
     result = run("pii", "--data", str(data))
     assert result.exit_code == 2
-    assert "amends[evals]" in result.stderr
+    assert "tools/setup.py base evals" in result.stderr
