@@ -13,11 +13,11 @@ import pytest
 
 from agent import events as ev
 from agent.events import Event, EventBody
-from agent.ids import ConversationId, CustomerId, StaffId, TurnId
+from agent.ids import ConversationId, CustomerId, OrderId, ProposalId, StaffId, TurnId
 from agent.log_sql import SqlLog
 from evals.inprocess import Version
 from evals.records import Run, log_url, open_log
-from evals.replay import Replayed, ReplayInvalid, moments, replay, steps
+from evals.replay import Difference, Moment, Replayed, ReplayInvalid, moments, replay, steps
 from evals.scenario import PlantedDocument, Press, Say, Scenario, Shopper, Staff, TypeCode, Wait
 from evals.shops.store import StoreStage
 from tests.conftest import ROOT
@@ -362,6 +362,40 @@ class TestPeople:
             Staff(reply="Hello."),
             Say(say=("four",)),
         ]
+
+
+@pytest.mark.parametrize("other", [{"lines": [2]}, {"lines": [1], "sku": "BOOT-CRN-41"}])
+async def test_the_same_change_with_other_arguments_is_another_act(other: dict[str, object]) -> None:
+    def told(arguments: dict[str, object]) -> Moment:
+        proposed = ev.ActionProposed(
+            proposal=ProposalId("p"),
+            turn=TurnId("t"),
+            action=ev.ProposedAction(kind="exchange", order=OrderId("FW-100003"), arguments=arguments),
+            arguments_hash="h",
+            policy_version="1",
+            customer=None,
+            summary="",
+            expires_at=datetime(2026, 6, 15, tzinfo=UTC),
+        )
+        (found,) = moments(story([ev.MessageReceived(message="a", text="swap it"), proposed]))
+        return found
+
+    assert Difference(told({"lines": [1]}), told(other)).acts
+    assert not Difference(told({"lines": [1]}), told({"lines": [1]})).acts
+
+
+@pytest.mark.parametrize(
+    ("text", "figures"),
+    [
+        ("within 30 and not 14 days [2]", {"30", "14 days"}),
+        ("89.00 EUR by 2026-06-22", {"89.00 EUR", "2026-06-22"}),
+        ("30 天内，运费 4.90 元", {"30 天", "4.90 元"}),
+    ],
+)
+async def test_figures_have_their_units_and_marks_are_none(text: str, figures: set[str]) -> None:
+    answer = ev.AnswerSent(turn=TurnId("t"), text=text, language="en", how="composed")
+    (found,) = moments(story([ev.MessageReceived(message="a", text="?"), answer]))
+    assert found.figures == figures
 
 
 def story(bodies: Sequence[EventBody]) -> list[Event]:
