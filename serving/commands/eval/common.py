@@ -22,6 +22,7 @@ from serving.starting import start_model
 from serving.steps import Steps
 from serving.wiring import open_model, product_names
 
+FILE_WIDTH = 140
 EXTRACTIVE = "extractive"
 """The name of the model that only repeats its sources (``evals.extractive``)."""
 
@@ -83,6 +84,12 @@ def commit() -> str:
         return head + ("+" if _git("status", "--porcelain", "--untracked-files=no") else "")
     except (OSError, subprocess.CalledProcessError):
         return ""
+
+
+def paper() -> Console:
+    """Where tables go: as wide as the terminal, or wide enough for a file or pipe."""
+    console = Console()
+    return console if console.is_terminal else Console(width=FILE_WIDTH)
 
 
 def fail(error: Exception, code: int) -> NoReturn:

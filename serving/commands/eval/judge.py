@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from agent.errors import AmendsError
 from evals.compare import Comparison, NotComparable, compare
 from evals.gate import RULES, RulesInvalid, gate, read_rules
+from evals.metrics import METRICS
 from evals.records import RunInvalid, read_run
 from evals.report.build import write_report
 from evals.score import score_run
 from evals.summary import Cell, Reliability, Summary, summarise
-from serving.commands.eval.common import fail
+from serving.commands.eval.common import fail, paper
 
 app = typer.Typer(add_completion=False)
 
@@ -52,7 +52,7 @@ def show(folder: Folder, as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps(summary.as_json(), ensure_ascii=False))
     else:
-        Console().print(table(summary))
+        paper().print(table(summary))
         typer.echo(mishaps(summary))
 
 
@@ -74,7 +74,7 @@ def compare_runs(
     if as_json:
         typer.echo(json.dumps(found.as_json(), ensure_ascii=False))
         return
-    console = Console()
+    console = paper()
     console.print(differences(found, everything=everything))
     for flip in found.flips:
         if flip.metric == "resolved":
@@ -113,6 +113,7 @@ def gate_run(
 def report(
     folder: Folder,
     against: Annotated[Path | None, typer.Option(help="Run to compare with.")] = None,
+    rules: Annotated[Path, typer.Option(help="What blocks a release.")] = RULES,
     out: Annotated[Path | None, typer.Option(help="The file; report.html in the run's folder.")] = None,
 ) -> None:
     """Write one HTML file with figures, slices, flips and every conversation beside its events.
@@ -123,9 +124,9 @@ def report(
     try:
         run = read_run(folder)
         base = read_run(against) if against else None
-        verdict = gate(run, base) if base else None
+        verdict = gate(run, base, read_rules(rules)) if base else None
         asyncio.run(write_report(run, path, against=base, verdict=verdict))
-    except (RunInvalid, NotComparable, AmendsError, OSError) as error:
+    except (RunInvalid, NotComparable, RulesInvalid, AmendsError, OSError) as error:
         fail(error, 2)
     typer.echo(str(path))
 
@@ -162,11 +163,12 @@ def mishaps(summary: Summary) -> str:
 
 
 def differences(found: Comparison, *, everything: bool) -> Table:
-    """Differences, candidate less base; without ``everything`` those over all, or told apart."""
+    """Differences, candidate less base; without ``everything`` those over all, and shares told apart."""
     shown = Table("figure", "slice", found.a.name, found.b.name, "difference", "95 %", "p worse")
     for row in found.differences:
         apart = row.low > 0 or row.high < 0
-        if not (everything or apart or row.slice == "all"):
+        share = row.metric not in METRICS or METRICS[row.metric].kind == "share"
+        if not (everything or row.slice == "all" or (apart and share)):
             continue
         shown.add_row(
             row.metric,

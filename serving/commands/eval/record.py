@@ -27,7 +27,7 @@ from evals.scenario import PlantedDocument, Scenario, ScenarioInvalid, read_scen
 from evals.world import ReferenceInvalid
 from retrieval.errors import DocumentUnreadable, RetrievalError
 from retrieval.readers import read as read_document
-from serving.commands.eval.common import EXTRACTIVE, fail, stage, start, version, with_model
+from serving.commands.eval.common import EXTRACTIVE, fail, paper, stage, start, version, with_model
 from serving.embedding import open_embedder
 from serving.settings import Settings, load
 from serving.starting import start_index
@@ -94,7 +94,7 @@ def replay_conversation(
         plain = asdict(found) | {"acts": any(one.acts for one in found.differences)}
         typer.echo(json.dumps(plain, ensure_ascii=False, default=sorted))
     else:
-        Console().print(side_by_side(found))
+        paper().print(side_by_side(found))
         acts = sum(one.acts for one in found.differences)
         facts = sum(one.facts for one in found.differences)
         typer.echo(

@@ -33,7 +33,7 @@ from evals.summary import summarise
 from evals.target import InProcessTarget, Target
 from evals.world import ReferenceInvalid, Stage
 from retrieval.errors import RetrievalError
-from serving.commands.eval.common import EXTRACTIVE, commit, fail, stage, start, version, with_model
+from serving.commands.eval.common import EXTRACTIVE, commit, fail, paper, stage, start, version, with_model
 from serving.commands.eval.judge import mishaps, table
 from serving.embedding import open_embedder
 from serving.eval_target import remote
@@ -83,7 +83,7 @@ def check(suite: Suite = None, only: Only = "") -> None:
         count = Counter(scenario.language for scenario in own)
         scripted = sum(1 for scenario in own if scenario.shopper.script)
         shown.add_row(area, str(count["en"]), str(count["zh"]), str(scripted), str(len(own) - scripted))
-    Console().print(shown)
+    paper().print(shown)
     typer.echo(f"{len(scenarios)} scenarios can be used")
 
 
@@ -151,7 +151,7 @@ def run(
         fail(error, 1)
     if lost := nothing_held(done.attempts):
         fail(lost, 1)
-    Console().print(table(summary))
+    paper().print(table(summary))
     typer.echo(f"{mishaps(summary)}\nthe run is in {out}; see it with: amends eval report {out}")
 
 
