@@ -16,8 +16,19 @@ from agent import events as ev
 from agent.conversation import fold
 from agent.errors import AmendsError
 from agent.events import Event
+from agent.texts import text
 from evals.dialogue import hold
-from evals.records import Attempt, Manifest, RunInvalid, open_log, read_lines, read_manifest, write_lines
+from evals.records import (
+    Attempt,
+    Manifest,
+    Outcome,
+    RunInvalid,
+    SimulatorProblem,
+    open_log,
+    read_lines,
+    read_manifest,
+    write_lines,
+)
 from evals.scenario import Scenario
 from evals.shoppers.port import Playing
 from evals.shoppers.scripted import ScriptedShopper
@@ -28,9 +39,7 @@ from evals.world import Stage
 
 logger = logging.getLogger(__name__)
 
-SAME = (
-    *("suite", "repeats", "seed", "target", "model", "adapter", "prompt", "shopper", "commit", "settings"),
-)
+SAME = ("suite", "repeats", "seed", "target", "model", "adapter", "prompt", "shopper", "commit", "settings")
 """What must not have changed for a run to be taken up."""
 
 Casting = Callable[[Scenario, int], Playing]
@@ -186,13 +195,11 @@ async def _looked_at(attempt: Attempt, met: Encounter) -> Attempt:
     )
 
 
-def _outcome(scenario: Scenario, events: Sequence[Event], problems: Sequence[Any]) -> tuple[Any, str]:
+def _outcome(
+    scenario: Scenario, events: Sequence[Event], problems: Sequence[SimulatorProblem]
+) -> tuple[Outcome, str]:
     """Whether the conversation can be judged, and if not, why."""
-    if (
-        not scenario.faults.model
-        and any(isinstance(event.body, ev.AnswerSent) and event.body.degraded for event in events)
-        and not scenario.faults.index_down
-    ):
+    if not scenario.faults.model and not scenario.faults.index_down and any(map(_without_help, events)):
         return "infrastructure_error", "the model or the index did not answer"
     if problems:
         return "simulator_error", "; ".join(f"{problem.kind}: {problem.detail}" for problem in problems)
@@ -200,6 +207,16 @@ def _outcome(scenario: Scenario, events: Sequence[Event], problems: Sequence[Any
     if state.pending:
         return "infrastructure_error", "a turn was still owed"
     return "held", ""
+
+
+def _without_help(event: Event) -> bool:
+    """Whether an answer had to do without model or index. A turn that failed by itself is judged."""
+    answer = event.body
+    return (
+        isinstance(answer, ev.AnswerSent)
+        and answer.degraded
+        and answer.text != text("error", answer.language)
+    )
 
 
 def seed_of(seed: int, scenario: str, repeat: int) -> int:

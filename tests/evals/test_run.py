@@ -12,6 +12,7 @@ from agent import events as ev
 from agent.errors import ModelUnavailable
 from agent.ids import ConversationId
 from agent.log_sql import SqlLog
+from agent.nodes import answer as answer_node
 from evals.inprocess import Version
 from evals.records import Attempt, Run, RunInvalid, read_lines
 from evals.run import hold_one, prepare, references, run, seed_of
@@ -206,6 +207,17 @@ class TestBroken:
         found = await hold_one(broken, broken.scenarios[0], 1)
         assert found.outcome == "infrastructure_error"
         assert "no" in found.why
+
+    async def test_a_version_whose_turns_crash_is_judged_and_fails(
+        self, stage: StoreStage, version: Version, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def crash(*_: object, **__: object) -> None:
+            raise RuntimeError("a mistake in the code")
+
+        monkeypatch.setattr(answer_node, "_from_documents", crash)
+        done = await held(tmp_path / "run", ours("premise-return-days.en"), stage, version)
+        assert attempt(done, "premise-return-days.en").outcome == "held"
+        assert score(done, "resolved", "premise-return-days.en") == 0
 
 
 class TestScope:
