@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
@@ -56,7 +58,24 @@ def _sqlite(target: sa.URL) -> sa.Engine:
     engine = sa.create_engine(target, poolclass=sa.NullPool, hide_parameters=True, connect_args=connect)
     sa.event.listen(engine, "connect", prepare_sqlite)
     with engine.connect() as connection:
-        # Readers never wait for the writer. A property of the file, and not of a transaction.
-        connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+        _write_ahead(connection)
     sa.event.listen(engine, "begin", begin_immediate)
     return engine
+
+
+def _write_ahead(connection: sa.Connection) -> None:
+    """Let readers never wait for the writer. A property of the file, and not of a transaction.
+
+    SQLite does not wait for others here, whatever its timeout: of servers that start together on
+    a new file some are told at once that it is locked, so the waiting is done here.
+    """
+    end = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+        except sa.exc.OperationalError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.02)
+        else:
+            return

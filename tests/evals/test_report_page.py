@@ -236,5 +236,5 @@ async def test_a_mood_stands_with_its_message_and_has_its_own_place_among_the_ev
         talk = conversation(page, "anger-furious.en:1")
         await talk.locator("summary").first.click()
         await expect(talk.locator(".say.shopper").first).to_contain_text("negative")
-        numbers = await talk.locator(".event > summary").all_inner_texts()
+        numbers = await talk.locator(".events .event > summary").all_inner_texts()
         assert [int(text.split()[0]) for text in numbers] == list(range(1, len(numbers) + 1))
