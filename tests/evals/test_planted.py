@@ -139,12 +139,12 @@ async def test_a_version_that_never_hands_over_is_stopped(
 
 
 class Embroidering(ExtractiveModel):
-    """Adds a made-up sentence to about a fifth of its answers."""
+    """Adds a made-up sentence to about half of its answers."""
 
     async def stream(self, prompt: Sequence[Prompt], *, max_tokens: int) -> AsyncIterator[Piece]:
         async for piece in super().stream(prompt, max_tokens=max_tokens):
             yield piece
-            if piece.text and sha256(prompt[-1].text.encode()).digest()[0] % 10 < 4:
+            if piece.text and sha256(prompt[-1].text.encode()).digest()[0] % 10 < 5:
                 yield Piece(" We also deliver by drone within 2 hours.")
 
 
