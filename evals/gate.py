@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 
 from evals.compare import Comparison, Difference, compare
 from evals.metrics import METRICS
 from evals.records import Run, Score
+from evals.scenario import Record
 from evals.stats import SWAPS, holm, least_half_width, smallest_drop
 from evals.tally import tally
 
@@ -37,12 +38,6 @@ POWER = 0.8
 
 class RulesInvalid(Exception):
     """A rules file that cannot be used; the message names the file and what is wrong."""
-
-
-class Record(BaseModel):
-    """Base: a mistyped key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Errors(Record):

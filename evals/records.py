@@ -19,19 +19,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from agent.migrations import migrate
-from evals.scenario import Scenario
+from evals.scenario import Record, Scenario
 
 VERSION = 1
 """Of the folder's format."""
-
-
-class Record(BaseModel):
-    """Base: frozen, unknown fields refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 Outcome = Literal["held", "simulator_error", "infrastructure_error", "skipped"]

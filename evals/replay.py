@@ -15,15 +15,15 @@ from pathlib import Path
 from agent import events as ev
 from agent.conversation import fold
 from agent.events import Event
-from agent.ids import ConversationId, OrderId, new_id
+from agent.ids import ConversationId, new_id
 from agent.log_sql import SqlLog
 from agent.scope import Scope
-from agent.shop.port import OrderAction
 from evals.inprocess import InProcessChannel, Version
 from evals.records import log_url
 from evals.scenario import Expect, PlantedDocument, Press, Say, Scenario, Shopper, Staff, Step, TypeCode, Wait
 from evals.target import keep
-from evals.world import Stage, World
+from evals.world import Stage, World, done
+from retention.scoring import customer_of
 
 PAUSE = timedelta(minutes=1)
 """A gap from which on the clock is moved as it was; shorter ones change nothing."""
@@ -254,36 +254,21 @@ def _closed(part: Part) -> Part:
 def _recorded(events: Sequence[Event], script: tuple[Step, ...]) -> Scenario:
     """A scenario for a conversation that came from none."""
     started = next(event.body for event in events if isinstance(event.body, ev.ConversationStarted))
-    customers = [
-        event.body.customer
-        for event in events
-        if isinstance(event.body, ev.ConversationIdentified) and event.body.customer
-    ]
     return Scenario(
         id="recorded",
         about="A recorded conversation.",
         area="long",
         language=started.language,
-        shopper=Shopper(
-            customer=customers[0] if customers else "visitor", goal="As recorded.", script=script
-        ),
+        shopper=Shopper(customer=customer_of(events) or "visitor", goal="As recorded.", script=script),
         expect=Expect(),
     )
 
 
 async def _redo(before: Sequence[Event], world: World) -> None:
     """Make the changes that the conversation had made before on the fresh shop."""
-    proposals = {
-        event.body.proposal: event.body for event in before if isinstance(event.body, ev.ActionProposed)
-    }
-    for event in before:
-        if isinstance(event.body, ev.ActionDone) and event.body.proposal in proposals:
-            action = proposals[event.body.proposal].action
-            await world.shop.perform(
-                Scope(orders=frozenset({OrderId(action.order)})),
-                OrderAction(kind=action.kind, order=action.order, arguments=action.arguments),
-                idempotency_key=event.body.proposal,
-            )
+    for proposal, action in done(before):
+        scope = Scope(orders=frozenset({action.order}))
+        await world.shop.perform(scope, action, idempotency_key=proposal)
 
 
 def moments(events: Sequence[Event]) -> list[Moment]:

@@ -163,8 +163,8 @@ async def hold_one(plan: Plan, scenario: Scenario, repeat: int) -> Attempt:
                 attempt = attempt.model_copy(update={"turns": turns, "ended": playing.ended or "limit"})
             finally:
                 # Also of a conversation that broke off: a leak in it is a leak.
-                attempt = await _looked_at(attempt, met)
-            events = await met.events()
+                events = await met.events()
+                attempt = await _looked_at(attempt, met, events)
             problems = (*playing.problems, *stated_unknown(scenario, events))
             outcome, why = _outcome(scenario, events, problems)
             attempt = attempt.model_copy(update={"outcome": outcome, "why": why, "problems": problems})
@@ -182,9 +182,8 @@ def _unless_held(attempt: Attempt, why: str) -> Attempt:
     return attempt if attempt.outcome == "held" else attempt.model_copy(update={"why": why})
 
 
-async def _looked_at(attempt: Attempt, met: Encounter) -> Attempt:
+async def _looked_at(attempt: Attempt, met: Encounter, events: Sequence[Event]) -> Attempt:
     """The attempt with what the conversation did and gave away."""
-    events = await met.events()
     return attempt.model_copy(
         update={
             "changes": await met.changes(),

@@ -7,18 +7,16 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from agent import events as ev
 from agent.events import Event
 from agent.ids import ConversationId
 from agent.log import ConversationLog
 from agent.log_sql import SqlLog
-from agent.shop.port import OrderAction
 from evals.dialogue import Channel
 from evals.inprocess import InProcessChannel, Version
 from evals.leaks import leaks
 from evals.records import Leak, log_url
 from evals.scenario import Scenario
-from evals.world import ReferenceInvalid, Stage, World, carried_out, changes
+from evals.world import ReferenceInvalid, Stage, World, carried_out, changes, done
 
 
 class Encounter(Protocol):
@@ -82,17 +80,7 @@ class InProcessEncounter:
 
     async def confirmed(self, events: Sequence[Event]) -> dict[str, dict[str, list[Any]]]:
         """See the port; empty when the shop's rules would refuse what was confirmed."""
-        proposals = {
-            event.body.proposal: event.body.action
-            for event in events
-            if isinstance(event.body, ev.ActionProposed)
-        }
-        actions = [
-            OrderAction(kind=action.kind, order=action.order, arguments=action.arguments)
-            for event in events
-            if isinstance(event.body, ev.ActionDone)
-            and (action := proposals.get(event.body.proposal)) is not None
-        ]
+        actions = [action for _, action in done(events)]
         try:
             return await carried_out(self._stage, self._scenario, actions) if actions else {}
         except ReferenceInvalid:

@@ -11,9 +11,11 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from agent import events as ev
 from agent.clock import ShiftedClock
 from agent.errors import AmendsError
-from agent.ids import CustomerId, OrderId
+from agent.events import Event
+from agent.ids import CustomerId, OrderId, ProposalId
 from agent.mail import Mail
 from agent.scope import Scope
 from agent.shop.port import OrderAction, Shop
@@ -116,6 +118,24 @@ async def changes(world: World) -> dict[str, dict[str, list[Any]]]:
         if differing:
             found[order] = differing
     return found
+
+
+def done(events: Sequence[Event]) -> list[tuple[ProposalId, OrderAction]]:
+    """The changes that were made in these events, as they had been proposed, in order."""
+    proposals = {
+        event.body.proposal: event.body.action
+        for event in events
+        if isinstance(event.body, ev.ActionProposed)
+    }
+    return [
+        (
+            event.body.proposal,
+            OrderAction(kind=action.kind, order=action.order, arguments=action.arguments),
+        )
+        for event in events
+        if isinstance(event.body, ev.ActionDone)
+        and (action := proposals.get(event.body.proposal)) is not None
+    ]
 
 
 async def carried_out(

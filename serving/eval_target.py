@@ -29,7 +29,7 @@ from evals.leaks import leaks
 from evals.records import Leak
 from evals.scenario import Press, Say, Scenario, Step
 from evals.shoppers.port import Wire
-from evals.shops.store import TODAY, plain, secrets_of
+from evals.shops.store import TODAY, all_secrets, plain
 from evals.target import Encounter, keep
 from evals.world import Secret
 from serving.settings import Settings
@@ -231,15 +231,12 @@ async def remote(url: str, settings: Settings, folder: Path) -> AsyncIterator[Re
     shop = await open_demo_shop(settings.shop.folder, store, clock=lambda: datetime.now(UTC))
     try:
         customers = {str(customer.id): customer for customer in await shop.customers()}
-        secrets = [Secret(customer.email, customer.id, None) for customer in customers.values()]
-        async for order in shop.all_orders():
-            secrets += secrets_of(order)
         yield RemoteTarget(
             url,
             log=log,
             records=shop,
             customers=customers,
-            secrets=tuple(secrets),
+            secrets=await all_secrets(shop),
             day=settings.shop.day or datetime.now(UTC).date(),
             folder=folder,
         )

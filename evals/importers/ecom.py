@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from agent import events as ev
 from agent.errors import AmendsError
@@ -28,31 +28,36 @@ from agent.ids import CustomerId, OrderId
 from agent.scope import Scope
 from agent.shop.port import ActionKind, OrderAction
 from evals.benchmarks.report import DataInvalid
-from evals.importers.task import ANY_ANSWER, ImportedTask, Search, differences, invalid, read_json, tasks_file
+from evals.importers.task import (
+    ANY_ANSWER,
+    ImportedTask,
+    Search,
+    Shape,
+    differences,
+    invalid,
+    read_json,
+    tasks_file,
+)
 from evals.scenario import Area, Change, Expect, Handoff, Scenario, Shopper, Temper, Topic, Wish
 from evals.shops.ecom import NAME, NOW, EcomShop, product_document
 from evals.shops.ecom_tools import TOOLS, Db, NotThere, read_db
 from evals.world import Snapshot
 
 
-class _Shape(BaseModel):
-    model_config = ConfigDict(extra="allow")
-
-
-class Call(_Shape):
+class Call(Shape):
     """A tool call that the task expects."""
 
     name: str
     arguments: dict[str, Any]
 
 
-class _Metadata(_Shape):
+class _Metadata(Shape):
     outputs: list[str] = Field(default_factory=list)
     actions: list[Call] = Field(default_factory=list)
     searches: list[Call] = Field(default_factory=list)
 
 
-class Task(_Shape):
+class Task(Shape):
     """A task as the set has it."""
 
     task_id: int | str

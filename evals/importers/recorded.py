@@ -14,6 +14,8 @@ from agent.events import Event
 from agent.personal import find
 from evals.replay import steps
 from evals.scenario import Change, Expect, Handoff, Say, Scenario, Shopper, Staff, Step
+from evals.world import done
+from retention.scoring import customer_of
 
 
 class NothingRecorded(Exception):
@@ -30,11 +32,6 @@ def recorded(events: Sequence[Event]) -> Scenario:
     script = tuple(_masked(step) for step in steps(events))
     if started is None or not any(isinstance(step, Say) for step in script):
         raise NothingRecorded("the shopper wrote nothing in this conversation")
-    customers = [
-        event.body.customer
-        for event in events
-        if isinstance(event.body, ev.ConversationIdentified) and event.body.customer
-    ]
     reasons = [reason for e in events if isinstance(e.body, ev.HandoffRequested) for reason in e.body.reasons]
     return Scenario(
         id=events[0].conversation.lower(),
@@ -42,9 +39,7 @@ def recorded(events: Sequence[Event]) -> Scenario:
         area="long",
         language=started.language,
         now=events[0].at,
-        shopper=Shopper(
-            customer=customers[0] if customers else "visitor", goal="As recorded.", script=script
-        ),
+        shopper=Shopper(customer=customer_of(events) or "visitor", goal="As recorded.", script=script),
         expect=Expect(
             changes=tuple(_changes(events)),
             handoff=Handoff(needed="yes", reasons=tuple(dict.fromkeys(reasons))) if reasons else Handoff(),
@@ -58,15 +53,9 @@ def document(scenario: Scenario) -> dict[str, Any]:
 
 
 def _changes(events: Sequence[Event]) -> list[Change]:
-    proposals = {e.body.proposal: e.body.action for e in events if isinstance(e.body, ev.ActionProposed)}
     return [
-        Change(
-            kind=event.body.kind,
-            order=event.body.order,
-            arguments=_unnamed(proposals[event.body.proposal].arguments),
-        )
-        for event in events
-        if isinstance(event.body, ev.ActionDone) and event.body.proposal in proposals
+        Change(kind=action.kind, order=action.order, arguments=_unnamed(action.arguments))
+        for _, action in done(events)
     ]
 
 

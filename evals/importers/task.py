@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from evals.benchmarks.report import DataInvalid
 from evals.scenario import Scenario
@@ -17,6 +17,12 @@ from evals.world import Snapshot
 ANY_ANSWER = ("",)
 """What a wish is told by when nobody can say which words would fulfil it: the empty word is in every
 answer, so that the shopper goes on to the next wish."""
+
+
+class Shape(BaseModel):
+    """Base of what is read of a set's file: fields that we don't need may stand beside."""
+
+    model_config = ConfigDict(extra="allow")
 
 
 @dataclass(frozen=True)

@@ -25,32 +25,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from agent.errors import AmendsError
 from agent.ids import CustomerId, OrderId
 from agent.scope import Scope
 from agent.shop.port import OrderAction
 from evals.benchmarks.report import DataInvalid
-from evals.importers.task import ANY_ANSWER, ImportedTask, differences, invalid, read_json, tasks_file
+from evals.importers.task import ANY_ANSWER, ImportedTask, Shape, differences, invalid, read_json, tasks_file
 from evals.scenario import Area, Change, Expect, Handoff, Scenario, Shopper, Temper, Topic, Wish
 from evals.shops.tau2 import NAME, NOW, Tau2Shop
 from evals.shops.tau2_tools import TOOLS, Db, ToolRefused, Values, original_payment, read_db
 from evals.world import Snapshot
 
 
-class _Shape(BaseModel):
-    model_config = ConfigDict(extra="allow")
-
-
-class Action(_Shape):
+class Action(Shape):
     """A tool call of the reference solution."""
 
     name: str
     arguments: dict[str, Any]
 
 
-class Instructions(_Shape):
+class Instructions(Shape):
     """What the set tells its user."""
 
     reason_for_call: str
@@ -59,16 +55,16 @@ class Instructions(_Shape):
     task_instructions: str | None = None
 
 
-class _Story(_Shape):
+class _Story(Shape):
     instructions: Instructions | str
 
 
-class _Criteria(_Shape):
+class _Criteria(Shape):
     actions: list[Action] | None = None
     communicate_info: list[str] | None = None
 
 
-class Task(_Shape):
+class Task(Shape):
     """A task as the set has it."""
 
     id: str

@@ -23,6 +23,7 @@ from evals.records import Ended, SimulatorProblem
 from evals.scenario import Press, Say, Scenario, Step, Topic, TypeCode, Wish
 from evals.shoppers.port import Wire
 from evals.shoppers.typing import mistype
+from evals.shoppers.wishes import fulfils
 from evals.text import holds
 
 TURNS = 14
@@ -87,32 +88,19 @@ class SimulatedShopper:
         """Take in events; whether the present wish was fulfilled by them."""
         fulfilled = False
         for event in heard:
-            wish = self.wish
             match event["type"]:
                 case "action.proposed":
                     self._proposal = event
-                case "action.declined" | "action.confirmed":
+                case "action.declined" | "action.confirmed" | "action.done":
                     self._proposal = None
-                case "action.done":
-                    self._proposal = None
-                    if wish is not None and event["kind"] == wish.done:
-                        fulfilled = self._fulfil()
-                case "answer.sent":
-                    if wish is not None and wish.done is None and self._answers(wish, event):
-                        fulfilled = self._fulfil()
+            if self.wish is not None and fulfils(event, self.wish):
+                fulfilled = self._fulfil()
         return fulfilled
 
     def _fulfil(self) -> bool:
         self._wishes.pop(0)
         self._unhelped = 0
         return True
-
-    @staticmethod
-    def _answers(wish: Wish, event: Wire) -> bool:
-        """Whether an answer is what was wanted; where no fact would do, an honest "I don't know" is."""
-        if not wish.told:
-            return not event.get("supported", True)
-        return any(holds(event["text"], wording) for wording in wish.told)
 
     def _asked(self, heard: Sequence[Wire]) -> Topic | None:
         """What the last answer asks for, if anything. What it only mentions or quotes is no question."""

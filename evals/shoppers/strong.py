@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from agent.ids import Language
 from agent.model import LanguageModel, Prompt
 from evals.records import Ended, SimulatorProblem
-from evals.scenario import Press, Say, Scenario, Step, TypeCode, Wish
+from evals.scenario import Press, Say, Scenario, Step, TypeCode
 from evals.shoppers.port import Wire
-from evals.text import holds
+from evals.shoppers.wishes import fulfils
 
 TURNS = 14
 """Shopper turns after which a conversation is ended."""
@@ -70,7 +70,7 @@ class StrongShopper:
 
     async def act(self, heard: Sequence[Wire]) -> Step | None:
         """Ask the model for the next message; raises what it raises (``ModelError``)."""
-        self._wishes = [wish for wish in self._wishes if not _fulfilled(wish, heard)]
+        self._wishes = [wish for wish in self._wishes if not any(fulfils(event, wish) for event in heard)]
         if any(event["type"] in {"handoff.requested", "handoff.accepted"} for event in heard):
             self.ended = "handed_over"
             return None
@@ -98,19 +98,6 @@ class StrongShopper:
             self.ended = "gave_up"
             return None
         return Say(say=text)
-
-
-def _fulfilled(wish: Wish, heard: Sequence[Wire]) -> bool:
-    """Whether these events give what a wish asks for."""
-    for event in heard:
-        if event["type"] == "action.done" and event["kind"] == wish.done:
-            return True
-        if event["type"] == "answer.sent" and wish.done is None:
-            if not wish.told and not event.get("supported", True):
-                return True
-            if any(holds(event["text"], wording) for wording in wish.told):
-                return True
-    return False
 
 
 def _told(heard: Sequence[Wire]) -> str:

@@ -17,7 +17,7 @@ from agent.errors import ShopUnavailable
 from agent.ids import CustomerId, OrderId
 from agent.scope import Scope
 from agent.shop.demo import open_demo_shop
-from agent.shop.port import Order, OrderAction
+from agent.shop.port import Order, OrderAction, ShopRecords
 from agent.shop.sqlite import SqliteShop
 from agent.understanding import Reader
 from evals.faults import FaultyRetriever, FaultyShop
@@ -73,13 +73,9 @@ class StoreStage:
             await asyncio.to_thread(copy_store, self._store, self._seed)
         shop = await open_demo_shop(self._folder, self._seed, clock=lambda: datetime.now(UTC), today=TODAY)
         try:
-            emails = {customer.id: customer.email for customer in await shop.customers()}
-            found = [Secret(email, customer, None) for customer, email in emails.items()]
-            async for order in shop.all_orders():
-                found += secrets_of(order)
+            self._secrets = await all_secrets(shop)
         finally:
             await shop.close()
-        self._secrets = tuple(found)
 
     def close(self) -> None:
         """Remove the copies."""
@@ -193,6 +189,14 @@ def secrets_of(order: Order) -> list[Secret]:
     words = [str(order.id), order.address.line1, order.address.recipient]
     words += [shipment.tracking_number for shipment in order.shipments]
     return [Secret(word, order.customer, order.id) for word in words if word]
+
+
+async def all_secrets(records: ShopRecords) -> tuple[Secret, ...]:
+    """The words of every customer and order of a shop."""
+    found = [Secret(customer.email, customer.id, None) for customer in await records.customers()]
+    async for order in records.all_orders():
+        found += secrets_of(order)
+    return tuple(found)
 
 
 def changed_orders(before: Path, after: Path) -> set[str]:

@@ -259,9 +259,7 @@ def _conversations(name: str) -> Callable[..., None]:
 
 def _held(name: str, model: str, url: str, repeats: int) -> Benchmark:
     """The benchmark, with the whole engine around a model; imported only when it is wanted."""
-    from agent.mood_lexicon import LexiconMood
-    from evals.extractive import ExtractiveModel
-    from evals.inprocess import Version
+    from evals.benchmarks.conversations import plain_version
     from retrieval.e5 import E5Embedder
     from serving.commands.eval.common import version, with_model
     from serving.settings import load as load_settings
@@ -271,7 +269,7 @@ def _held(name: str, model: str, url: str, repeats: int) -> Benchmark:
         settings = with_model(load_settings(), name=model, url=url)
         tested = version(settings, open_model(settings, url))
     else:
-        tested = Version(model=ExtractiveModel(), mood=LexiconMood())
+        tested = plain_version()
     measure_ = load_conversations(name)
     return partial(measure_, version=tested, embedder=E5Embedder(), repeats=repeats)
 
