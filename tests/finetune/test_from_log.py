@@ -9,7 +9,8 @@ import pytest
 from agent import events as ev
 from agent.events import Event, EventBody
 from agent.ids import ConversationId, TurnId
-from finetune.examples import examples, scrub
+from agent.personal import scrub
+from finetune.from_log import examples
 
 TURN = TurnId("turn_1")
 PASSAGE = ev.PassageRef(
@@ -29,8 +30,13 @@ FOUND = ev.PassagesFound(
 )
 
 
+CITED = ev.Citation(ref="1", kind="passage", id="p1", title="Returns", quote="within 30 days")
+
+
 def answer(**changes: object) -> ev.AnswerSent:
-    said = ev.AnswerSent(turn=TURN, text="Within 30 days of delivery. [1]", language="en", how="generated")
+    said = ev.AnswerSent(
+        turn=TURN, text="Within 30 days of delivery. [1]", language="en", how="generated", citations=(CITED,)
+    )
     return said.model_copy(update=changes)
 
 
@@ -53,9 +59,9 @@ def history(*bodies: EventBody) -> list[Event]:
 
 def test_an_answer_that_helped_becomes_the_prompt_the_model_saw_and_the_words_that_stood() -> None:
     (example,) = examples(history(FOUND, answer(), mood(0.1)))
-    assert example.answer == "Within 30 days of delivery."
-    assert [message["role"] for message in example.messages] == ["system", "user"]
-    assert PASSAGE.text in example.messages[1]["content"]
+    assert example.target == "Within 30 days of delivery. [1]"
+    assert [message.role for message in example.messages] == ["system", "user"]
+    assert PASSAGE.text in example.messages[1].content
     assert "mei@example.com" not in str(example.messages)
     assert "FW-100001" not in str(example.messages)
 
@@ -68,8 +74,9 @@ def test_an_answer_that_helped_becomes_the_prompt_the_model_saw_and_the_words_th
         (FOUND, answer(), mood(0.9)),
         (FOUND, answer(), ev.ConversationRated(score=2)),
         (answer(),),
+        (FOUND, answer(citations=(CITED.model_copy(update={"id": "FW-100001#state"}),))),
     ],
-    ids=["taken back", "quoted", "annoyed", "rated badly", "no passages"],
+    ids=["taken back", "quoted", "annoyed", "rated badly", "no passages", "an order fact"],
 )
 def test_what_did_not_help_is_left_out(bodies: tuple[EventBody, ...]) -> None:
     assert learnt(*bodies) == 0
