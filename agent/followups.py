@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 
 from agent.slots import EMAIL
 from agent.understanding import Said
+from retrieval.concepts import concepts
+from retrieval.expected import sorts
 
 _GREETING = re.compile(
     r"^\W*(?:(?:hi|hello|hey|good (?:morning|afternoon|evening|day)|dear (?:team|sir|madam)|hallo)(?: there"
@@ -37,7 +39,20 @@ _OPENS_LIKE_ONE = re.compile(
     r"|^\W*(?:那|那么|还有|如果|要是|为什么|哪个)|呢[?？。!！\s]*$",
     re.IGNORECASE,
 )
-_LONGEST_EN, _LONGEST_ZH = 9, 16
+_NO_THING = re.compile(
+    r"^\W*(?:(?:and|or|but|so|ok|okay)\W+)*(?:(?:what|how) about|and|or|in|for|with|to|the)\b"
+    r"(?!.*\b(?:how|what(?! about)|when|where|which|who|why|is|are|was|were|do|does|did|can|could|will|would"
+    r"|has|have|should|may|it|they|that|this)\b(?! about))"
+    r"|^(?!.*(?:[多几吗]|怎么|什么|哪|能|可以|如何|为何)).*呢\W*$",
+    re.IGNORECASE,
+)
+"""Asks about something else what was asked before: "what about the Arbor 3", 那三人的呢."""
+_THE_SAME = re.compile(
+    r"\b(?:the )?same (?:for|with|go)|\balso (?:for|apply)|也是?一样|(?:都|也)(?:是这样|适用)", re.IGNORECASE
+)
+"""Asks whether the answer before goes for something else too."""
+_NUMBER = re.compile(r"(?<![\w.])\d+(?![\w.])")
+_LONGEST_EN, _LONGEST_ZH = 12, 16
 """Words, or Han characters, of a message that may lean on an earlier one."""
 
 
@@ -50,17 +65,30 @@ def clean(text: str) -> str:
 
 def is_follow_up(text: str) -> bool:
     """Whether a message is short and points back ("and for the blue one?", 它防水吗)."""
+    leans = _POINTS_BACK.search(text) or _OPENS_LIKE_ONE.search(text) or _THE_SAME.search(text)
+    return _short(text) and bool(leans)
+
+
+def is_elliptic(text: str) -> bool:
+    """Whether a follow-up leaves out what it asks ("and the 3?"); "and the weight?" does not."""
+    if not _short(text):
+        return False
+    own = concepts(text) or sorts(text)
+    return bool(_THE_SAME.search(text) or (_NO_THING.search(text) and not own))
+
+
+def _short(text: str) -> bool:
     han = len(re.findall("[\u4e00-\u9fff]", text))
     words = len(re.findall(r"[A-Za-z0-9'’-]+", text))
-    short = han <= _LONGEST_ZH if han else words <= _LONGEST_EN
-    return short and bool(_POINTS_BACK.search(text) or _OPENS_LIKE_ONE.search(text))
+    return han <= _LONGEST_ZH if han else words <= _LONGEST_EN
 
 
 def standalone(text: str, earlier: Sequence[Said], product_of: Callable[[str], str]) -> str:
     """The question for retrieval.
 
     A follow-up gets the last product named before it, by either side, else the shopper's last
-    question in front; unless it names a product itself.
+    question in front; unless it names a product itself. One that leaves out what it asks gets
+    the shopper's last full question, about the product that it names itself.
 
     Args:
         text: The message.
@@ -68,6 +96,8 @@ def standalone(text: str, earlier: Sequence[Said], product_of: Callable[[str], s
         product_of: Finds the product a line names, or an empty string.
     """
     question = clean(text) or " ".join(text.split())
+    if is_elliptic(question) and (full := _completed(question, earlier, product_of)):
+        return full
     if not is_follow_up(question) or product_of(question):
         return question
     for line in reversed(earlier):
@@ -78,3 +108,32 @@ def standalone(text: str, earlier: Sequence[Said], product_of: Callable[[str], s
         if line.who == "shopper" and len(before) > 3:
             return f"{before} {question}" if not is_follow_up(before) else question
     return question
+
+
+def _completed(question: str, earlier: Sequence[Said], product_of: Callable[[str], str]) -> str:
+    """The shopper's last full question, asked about what ``question`` names; empty without one."""
+    lines = [clean(line.text) for line in earlier if line.who == "shopper"]
+    asked = next((line for line in reversed(lines) if len(line) > 3 and not is_elliptic(line)), "")
+    if not asked:
+        return ""
+    before = next(filter(None, (product_of(line.text) for line in reversed(earlier))), "")
+    product = product_of(question) or _numbered(question, before, product_of)
+    if product:
+        # The other product's name would find the other product's pages.
+        left_out = re.escape(product_of(asked) or before)
+        rest = re.sub(rf"(?:\bthe\s+)?{left_out}", " ", asked, flags=re.IGNORECASE) if left_out else asked
+        # A mere sort of thing (充电宝) says less than the message that names it.
+        subject = product if product.isascii() else question
+        return f"{subject}: {' '.join(rest.split())}"
+    # "The three-person one" is of the same name, but not of the same number.
+    family = "" if before in asked.lower() else " ".join(_NUMBER.sub(" ", before).split())
+    return " ".join(filter(None, (f"{family}:" if family else "", asked, question)))
+
+
+def _numbered(question: str, before: str, product_of: Callable[[str], str]) -> str:
+    """The product before with the number of the question ("and the 3?"), when there is such a one."""
+    number = _NUMBER.search(question)
+    if number is None or not _NUMBER.search(before):
+        return ""
+    other = _NUMBER.sub(number.group(), before, count=1)
+    return other if product_of(other) == other else ""

@@ -1,11 +1,11 @@
 """Whether passages answer a question: a small logistic regression that sees no generated text.
 
-Features, and why each: the top similarity (is there anything about it at all), its distance
-to the fifth (does one passage stand out, or are many equally vague), and the share of the
-question's content words that the passages hold (is the thing asked about even mentioned).
-A product's own name is left out of the last: every passage about a tent names the tent.
-``tools/fit_answerable.py`` fits the coefficients per language on questions about the demo
-shop and writes them, with how well they do, to ``answerable.json``.
+It looks at the passages in the order of :mod:`retrieval.rerank`: how well the first one fits and
+by how much it beats the second, whether the question's words are held by the first passages
+at all, rare ones counting more, and whether what the question speaks of (a refund, a wash, a
+colour) is spoken of there. A product's own name is left out of the words: every passage about a
+tent names the tent. ``tools/fit_answerable.py`` fits the coefficients per language and writes
+them, with how well they do on shops they have not seen, to ``answerable.json``.
 """
 
 from __future__ import annotations
@@ -18,11 +18,24 @@ from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
 
+from retrieval.concepts import concepts
+from retrieval.lexical import LexicalIndex
 from retrieval.passages import Language, Passage
-from retrieval.words import all_words, content_words
+from retrieval.words import terms
 
-DEPTH = 5
-"""Passages that are looked at; the caller asks the index for at least so many."""
+DEPTH = 4
+"""Passages whose words are looked at: as many as an answer is made from."""
+FEATURES = (
+    "highest similarity",
+    "score of the first",
+    "its lead over the second",
+    "words held by the first",
+    "words held by the first four",
+    "things the first speaks of",
+    "things it does not speak of",
+)
+"""Similarity and scores as the passages carry them; words as shares, rare ones counting more; of
+the things a share (one half when the question names none) and a number."""
 
 
 @dataclass(frozen=True)
@@ -34,27 +47,40 @@ class Model:
     threshold: float
 
 
-def features(question: str, passages: Sequence[Passage]) -> tuple[float, float, float]:
-    """Top similarity, its gap to the fifth, share of content words found. No passages: zeros."""
+def features(question: str, passages: Sequence[Passage], words: LexicalIndex) -> tuple[float, ...]:
+    """The values of :data:`FEATURES`. No passages: zeros.
+
+    Args:
+        question: What was asked.
+        passages: Reranked, best first.
+        words: Which words are rare in the shop.
+    """
     if not passages:
-        return 0.0, 0.0, 0.0
-    ranked = sorted(passages, key=lambda passage: -passage.similarity)[:DEPTH]
-    asked, held = content_words(question), set[str]()
-    for chunk in (passage.chunk for passage in ranked):
-        held |= all_words(f"{chunk.title} {chunk.heading} {chunk.text}")
-        if chunk.product:
-            asked -= all_words(chunk.title)
-    share = len(asked & held) / len(asked) if asked else 1.0
-    return ranked[0].similarity, ranked[0].similarity - ranked[-1].similarity, share
+        return (0.0,) * len(FEATURES)
+    top = passages[:DEPTH]
+    named = set[str]().union(*(terms(one.chunk.title) for one in top[:2] if one.chunk.product))
+    asked = set(words.asked(question)) - named
+    held = [set(terms(text)) for text in map(_whole, top)]
+    things = concepts(question)
+    spoken = things & concepts(_whole(top[0]))
+    return (
+        max(one.similarity for one in passages),
+        top[0].score,
+        top[0].score - (top[1].score if len(top) > 1 else 0.0),
+        words.coverage(asked, held[0]),
+        words.coverage(asked, set().union(*held)),
+        len(spoken) / len(things) if things else 0.5,
+        float(len(things - spoken)),
+    )
 
 
-def answerable(question: str, passages: Sequence[Passage], language: Language) -> float:
-    """Probability that the passages answer the question; 0 when there are none."""
+def answerable(question: str, passages: Sequence[Passage], words: LexicalIndex, language: Language) -> float:
+    """Probability that reranked passages answer the question; 0 when there are none."""
     if not passages:
         return 0.0
     model = models()[language]
-    terms = zip(model.coefficients, features(question, passages), strict=True)
-    return 1 / (1 + math.exp(-(model.intercept + sum(weight * value for weight, value in terms))))
+    terms_of = zip(model.coefficients, features(question, passages, words), strict=True)
+    return 1 / (1 + math.exp(-(model.intercept + sum(weight * value for weight, value in terms_of))))
 
 
 @cache
@@ -66,9 +92,13 @@ def models() -> Mapping[Language, Model]:
         {
             language: Model(
                 intercept=data[language]["intercept"],
-                coefficients=tuple(data[language]["coefficients"]),
+                coefficients=tuple(data[language]["coefficients"][name] for name in FEATURES),
                 threshold=data[language]["threshold"],
             )
             for language in languages
         }
     )
+
+
+def _whole(passage: Passage) -> str:
+    return f"{passage.chunk.title}\n{passage.chunk.heading}\n{passage.chunk.text}"

@@ -6,7 +6,9 @@ import asyncio
 import fcntl
 import os
 import threading
+import uuid
 from collections.abc import Callable, Sequence
+from datetime import date
 from itertools import count
 from pathlib import Path
 from typing import IO, Any, TypeVar, cast
@@ -29,6 +31,7 @@ from retrieval.errors import (
     IndexUnavailable,
     RetrievalError,
 )
+from retrieval.library import Library
 from retrieval.passages import Chunk, Embedder, Language, Passage, Visibility
 
 T = TypeVar("T")
@@ -79,6 +82,10 @@ class ChromaPassageIndex:
         self._lock_file: IO[str] | None = None
         self._client: ClientAPI | None = None
         self._store: Chroma | None = None
+        self._reading = threading.Lock()
+        self._written = ""
+        self._library: tuple[str, Library] | None = None
+        self._last: tuple[str, list[float]] | None = None
 
     def open(self) -> None:
         """Connect now instead of on first use. Blocking.
@@ -122,14 +129,31 @@ class ChromaPassageIndex:
         visible_to: frozenset[Visibility],
         k: int = 5,
         language: Language | None = None,
+        without: frozenset[str] = frozenset(),
     ) -> list[Passage]:
-        """The ``k`` most similar visible chunks, best first, ties by id.
+        """The ``k`` most similar visible chunks, best first, ties by id; none of the documents ``without``.
 
         An empty question finds nothing; of a very long one the beginning counts.
         """
         if not visible_to or k < 1 or not text.strip():
             return []
-        return await self._call(lambda: self._query(text[:_QUESTION], visible_to, k, language))
+        where = _where(visible_to, language, without)
+        found = await self._call(lambda: self._nearest(text, visible_to, k + _SPARE, where))
+        return found[:k]
+
+    async def similar(
+        self, text: str, ids: Sequence[str], *, visible_to: frozenset[Visibility]
+    ) -> list[Passage]:
+        """These chunks, as far as they are there and visible, each with its similarity to ``text``."""
+        wanted = list(dict.fromkeys(ids))
+        if not visible_to or not wanted or not text.strip():
+            return []
+        where = _where(visible_to)
+        return await self._call(lambda: self._nearest(text, visible_to, len(wanted), where, wanted))
+
+    async def library(self) -> Library:
+        """All chunks as they are now. Read again only when this or another process changed them."""
+        return await self._call(self._read_library)
 
     async def ready(self) -> None:
         """Raise ``IndexUnavailable`` unless the index answers and is not empty."""
@@ -143,11 +167,13 @@ class ChromaPassageIndex:
                 metadatas=[_metadata(chunk) for chunk in chunks],
                 ids=[chunk.id for chunk in chunks],
             )
+            self._changed()
 
     def _delete(self, ids: Sequence[str]) -> None:
         with self._writing:
             for start in range(0, len(ids), _PAGE):
                 self._opened().delete(list(ids[start : start + _PAGE]))
+            self._changed()
 
     def _checksums(self) -> dict[str, str]:
         found: dict[str, str] = {}
@@ -167,11 +193,19 @@ class ChromaPassageIndex:
         ]
         return next((chunk for chunk in chunks if chunk.visibility in visible_to), None)
 
-    def _query(
-        self, text: str, visible_to: frozenset[Visibility], k: int, language: Language | None
+    def _nearest(
+        self,
+        text: str,
+        visible_to: frozenset[Visibility],
+        k: int,
+        where: dict[str, Any],
+        ids: list[str] | None = None,
     ) -> list[Passage]:
-        found = self._opened().similarity_search_with_score(
-            text, k=k + _SPARE, filter=cast("Any", _where(visible_to, language))
+        found = self._opened().similarity_search_by_vector_with_relevance_scores(
+            self._embedded(text[:_QUESTION]),
+            k=k,
+            filter=cast("Any", where),
+            **cast("Any", {} if ids is None else {"ids": ids}),
         )
         passages = [
             # Rounded, so that equal texts stay a tie whatever the arithmetic's last bit.
@@ -182,7 +216,47 @@ class ChromaPassageIndex:
         ]
         # The filter above is Chroma's; who may read what does not rest on it alone.
         seen = [passage for passage in passages if passage.chunk.visibility in visible_to]
-        return sorted(seen, key=lambda passage: (-passage.similarity, passage.chunk.id))[:k]
+        return sorted(seen, key=lambda passage: (-passage.similarity, passage.chunk.id))
+
+    def _embedded(self, text: str) -> list[float]:
+        """The vector of a question; that of the last one is kept, since one turn asks several times."""
+        last = self._last
+        if last is None or last[0] != text:
+            last = self._last = (text, self._embedder.embed_query(text))
+        return last[1]
+
+    def _read_library(self) -> Library:
+        now = self._revision()
+        with self._reading:
+            known = self._library
+            if known is None or known[0] != now:
+                known = self._library = (now, Library(self._all(), known and known[1]))
+            return known[1]
+
+    def _all(self) -> list[Chunk]:
+        chunks: list[Chunk] = []
+        for offset in count(step=_PAGE):
+            page = self._opened().get(limit=_PAGE, offset=offset, include=["metadatas", "documents"])
+            rows = zip(page["ids"], page["documents"], page["metadatas"], strict=True)
+            chunks += [_chunk(key, text, about) for key, text, about in rows]
+            if len(page["ids"]) < _PAGE:
+                break
+        return chunks
+
+    def _revision(self) -> str:
+        """Changes with every write. A folder has one writer, this process; of a server the collection is asked."""
+        self._opened()
+        if self._url is None or self._client is None:
+            return self._written
+        collection = self._client.get_collection(self._collection, embedding_function=None)
+        return f"{(collection.metadata or {}).get('revision', '')} {collection.count()}"
+
+    def _changed(self) -> None:
+        """Note that chunks changed, for this process and for others."""
+        self._written = uuid.uuid4().hex
+        if self._url is not None and self._client is not None:
+            collection = self._client.get_collection(self._collection, embedding_function=None)
+            collection.modify(metadata={"embedder": self._embedder.name, "revision": self._written})
 
     async def _call(self, call: Callable[[], T]) -> T:
         return await asyncio.to_thread(self._translated, call)
@@ -285,12 +359,20 @@ class ChromaPassageIndex:
             lock_file.close()
 
 
-def _where(visible_to: frozenset[Visibility], language: Language | None = None) -> dict[str, Any]:
-    visible: dict[str, Any] = {"visibility": {"$in": sorted(visible_to)}}
-    return {"$and": [visible, {"language": language}]} if language else visible
+def _where(
+    visible_to: frozenset[Visibility],
+    language: Language | None = None,
+    without: frozenset[str] = frozenset(),
+) -> dict[str, Any]:
+    rules: list[dict[str, Any]] = [{"visibility": {"$in": sorted(visible_to)}}]
+    if language:
+        rules.append({"language": language})
+    if without:
+        rules.append({"document": {"$nin": sorted(without)}})
+    return {"$and": rules} if len(rules) > 1 else rules[0]
 
 
-def _metadata(chunk: Chunk) -> dict[str, str]:
+def _metadata(chunk: Chunk) -> dict[str, str | bool]:
     return {
         "document": chunk.document,
         "source": chunk.source,
@@ -302,8 +384,15 @@ def _metadata(chunk: Chunk) -> dict[str, str]:
         "visibility": chunk.visibility,
         "product": chunk.product,
         "checksum": chunk.checksum,
+        "effective": chunk.effective.isoformat() if chunk.effective else "",
+        "family": chunk.family,
+        "replaces": chunk.replaces,
+        "superseded": chunk.superseded,
     }
 
 
 def _chunk(id: str, text: str, metadata: dict[str, Any]) -> Chunk:
-    return Chunk(id=id, text=stored_text(text, metadata["title"], metadata["heading"]), **metadata)
+    """What was stored; an index from before there were effective dates has none."""
+    day = metadata.get("effective")
+    kept = {**metadata, "effective": date.fromisoformat(day) if day else None}
+    return Chunk(id=id, text=stored_text(text, metadata["title"], metadata["heading"]), **kept)

@@ -85,16 +85,23 @@ def _chunk(document: Document, heading: str, text: str) -> Chunk:
         visibility=document.visibility,
         checksum="",
         product=document.product,
+        effective=document.effective,
+        family=document.attributes.get("id", ""),
+        replaces=document.attributes.get("replaces", ""),
+        superseded=document.attributes.get("superseded", "").lower() == "true",
     )
     return replace(chunk, checksum=checksum(chunk))
 
 
 def checksum(chunk: Chunk) -> str:
     """A hash of everything stored for a chunk: equal means that there is nothing to store again."""
+    day = chunk.effective.isoformat() if chunk.effective else ""
+    dated = (day, chunk.family, chunk.replaces, "superseded" if chunk.superseded else "")
     return _hash(
         embedded_text(chunk),
         *(chunk.document, chunk.source, chunk.title, chunk.heading, chunk.kind, chunk.language),
         *(chunk.version, chunk.visibility, chunk.product),
+        *(dated if any(dated) else ()),
     )[:32]
 
 

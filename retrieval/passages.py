@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from retrieval.library import Library
 
 Language = Literal["en", "zh"]
 Visibility = Literal["public", "customers", "staff"]
@@ -66,14 +69,28 @@ class Chunk:
     visibility: Visibility
     checksum: str
     product: str = ""
+    effective: date | None = None
+    """From when on it holds; ``None`` when the document does not say."""
+    family: str = ""
+    """The name that all versions of the document share (``id`` of its front matter)."""
+    replaces: str = ""
+    """Name of the document whose place this one takes."""
+    superseded: bool = False
+    """Whether the document itself says that it no longer holds."""
 
 
 @dataclass(frozen=True)
 class Passage:
-    """A chunk found for a query. ``similarity`` is the cosine, -1 to 1."""
+    """A chunk found for a query.
+
+    Attributes:
+        similarity: The cosine of question and chunk, -1 to 1.
+        score: What the passages of one question are ordered by; not comparable across questions.
+    """
 
     chunk: Chunk
     similarity: float
+    score: float = 0.0
 
 
 class Embedder(Protocol):
@@ -119,8 +136,17 @@ class PassageIndex(Protocol):
         visible_to: frozenset[Visibility],
         k: int = 5,
         language: Language | None = None,
+        without: frozenset[str] = frozenset(),
     ) -> list[Passage]:
-        """The ``k`` most similar visible chunks, best first, ties by id."""
+        """The ``k`` most similar visible chunks, best first, ties by id; none of the documents ``without``."""
+
+    async def similar(
+        self, text: str, ids: Sequence[str], *, visible_to: frozenset[Visibility]
+    ) -> list[Passage]:
+        """These chunks, as far as they are there and visible, each with its similarity to ``text``."""
+
+    async def library(self) -> Library:
+        """All chunks as they are now, for searching by words. The same object while nothing changed."""
 
     async def ready(self) -> None:
         """Raise ``IndexUnavailable`` unless the index answers and is not empty."""
@@ -143,7 +169,10 @@ class Retriever(Protocol):
     async def find(
         self, question: str, *, language: Language, visible_to: frozenset[Visibility], k: int = 4
     ) -> Found:
-        """Find passages in the question's language first, else in the other one."""
+        """Find passages in the question's language first, else in the other one.
+
+        Of a document with several versions, only the one in force is among them.
+        """
 
     async def open(self, id: str, *, visible_to: frozenset[Visibility]) -> Chunk | None:
         """The chunk a citation points to, or ``None``."""

@@ -54,6 +54,21 @@ def all_words(text: str) -> set[str]:
     return words
 
 
+def terms(text: str, *, asked: bool = False) -> list[str]:
+    """The words of a text for search, repeats and all: stems, single Han characters and their pairs.
+
+    Args:
+        text: Any text.
+        asked: Leave out what says nothing about the subject of a question.
+    """
+    text = text.lower()
+    found = [_stem(word) for word in _WORD.findall(text) if not (asked and word in STOP_WORDS)]
+    for run in _HAN_RUN.findall(_ZH_STOP.sub(" ", text) if asked else text):
+        found += run
+        found += _pairs(run)
+    return found
+
+
 def sentences(text: str) -> Iterator[tuple[int, str]]:
     """Sentences of a text with their offset; each is an exact substring. A line end ends a sentence too."""
     for match in _SENTENCE.finditer(text):
@@ -65,8 +80,11 @@ def sentences(text: str) -> Iterator[tuple[int, str]]:
 def _bigrams(run: str) -> Iterator[str]:
     if len(run) == 1:
         yield run
-    for first, second in pairwise(run):
-        yield first + second
+    yield from _pairs(run)
+
+
+def _pairs(run: str) -> Iterator[str]:
+    return (first + second for first, second in pairwise(run))
 
 
 def _stem(word: str) -> str:

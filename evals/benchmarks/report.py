@@ -83,6 +83,7 @@ Benchmark = Callable[[Path, Progress], BenchmarkReport]
 
 BENCHMARKS: Mapping[str, str] = {
     "product_qa": "Product questions: find the passage that answers, know when none does",
+    "shop_questions": "A shop's own questions: find the passage in its documents, know when there is none",
     "groundedness": "Tell answers that their knowledge supports from made-up ones",
     "injection": "Tell attacks in messages and documents from harmless text",
     "intents": "Read what a message asks for",

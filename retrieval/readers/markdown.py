@@ -17,6 +17,8 @@ from retrieval.readers.source_file import SourceFile
 from retrieval.readers.table import row_line
 
 MAX_BYTES = 5_000_000
+_KEPT = ("id", "topic", "replaces", "superseded")
+"""Front matter that becomes attributes; the last two say which version of a document holds."""
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\r?\n(.{0,20000}?)\r?\n---[ \t]*(?:\r?\n|\Z)", re.DOTALL)
 
 
@@ -43,7 +45,7 @@ def read_markdown(file: SourceFile) -> list[Document]:
             effective=matter.get("effective"),
             visibility=visibility,
             product=str(matter.get("product") or (stem if kind == "manual" else "")),
-            attributes={key: str(matter[key]) for key in ("id", "topic") if key in matter},
+            attributes={key: str(matter[key]) for key in _KEPT if key in matter},
         )
     ]
 

@@ -47,6 +47,7 @@ def test_a_good_folder_ends_with_zero_and_a_report(shop: Path) -> None:
         "removed": 0,
         "skipped": [],
         "suspicious": [],
+        "relied": [],
     }
     again = CliRunner().invoke(app, [str(shop)])
     assert "0 passages added, 1 unchanged, 0 removed" in again.stdout

@@ -6,6 +6,8 @@ import asyncio
 import copy
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import get_args
 
@@ -164,6 +166,57 @@ async def test_an_empty_index_is_not_ready(index: PassageIndex) -> None:
         await index.ready()
     await index.add([chunk_of("a")])
     await index.ready()
+
+
+async def test_dates_and_marks_come_back_as_they_were_stored(index: PassageIndex) -> None:
+    chunk = replace(
+        chunk_of("a"), effective=date(2026, 3, 1), family="returns", replaces="returns-2024", superseded=True
+    )
+    await index.add([chunk])
+    assert await index.get("a", visible_to=PUBLIC) == chunk
+
+
+async def test_documents_can_be_left_out(index: PassageIndex) -> None:
+    await index.add([chunk_of("a"), chunk_of("b", source="shop/old.md")])
+    found = await index.query("tents", visible_to=PUBLIC, without=frozenset({"shop/old.md@en"}))
+    assert [passage.chunk.id for passage in found] == ["a"]
+
+
+async def test_the_similarity_of_given_chunks_is_that_of_a_search(index: PassageIndex) -> None:
+    await index.add([chunk_of("a"), chunk_of("b", "Stoves."), chunk_of("s", visibility="staff")])
+    searched = await index.query("tents returned", visible_to=PUBLIC)
+    assert await index.similar("tents returned", ["b", "a", "s", "gone"], visible_to=PUBLIC) == searched
+    assert await index.similar("tents returned", ["b"], visible_to=PUBLIC) == searched[1:]
+    assert await index.similar("tents returned", [], visible_to=PUBLIC) == []
+    assert await index.similar(" ", ["a"], visible_to=PUBLIC) == []
+
+
+async def test_the_library_follows_what_is_stored(index: PassageIndex) -> None:
+    one, two = chunk_of("a"), chunk_of("b", visibility="staff")
+    await index.add([one])
+    first = await index.library()
+    assert first.chunks == {"a": one}
+    assert await index.library() is first
+    await index.add([two])
+    assert (await index.library()).chunks == {"a": one, "b": two}
+    await index.delete(["a"])
+    assert (await index.library()).chunks == {"b": two}
+
+
+async def test_a_library_sees_what_another_process_changed(chroma_url: str) -> None:
+    collection = f"passages-{uuid.uuid4().hex}"
+    ours, theirs = (
+        ChromaPassageIndex(HashEmbedder(), url=chroma_url, collection=collection) for _ in range(2)
+    )
+    await ours.add([chunk_of("a")])
+    assert set((await ours.library()).chunks) == {"a"}
+    await theirs.add([chunk_of("a", "Now within 14 days.")])
+    assert (await ours.library()).chunks["a"].text == "Now within 14 days."
+    await theirs.delete(["a"])
+    await theirs.add([chunk_of("b")])
+    assert set((await ours.library()).chunks) == {"b"}
+    for index in (ours, theirs):
+        index.close()
 
 
 async def test_more_chunks_than_one_page_are_all_listed(index: PassageIndex) -> None:
