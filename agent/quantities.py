@@ -220,7 +220,7 @@ _LONG = re.compile(r"(?<![\d.,])\d{6,}(?![\d.,]\d)")
 _MIN_BEFORE = re.compile(
     r"(?:at least|from|over|above|more than|minimum(?: of)?|min\.?|exceed(?:s|ing)?|no less than"
     r"|not less than"
-    r"|starting at|starts at|至少|不少于|不低于|最少|超过|高于|满|起码)\s*(?:the\s)?(?:人民币)?\s*\Z",
+    r"|starting at|starts at|after|至少|不少于|不低于|最少|超过|高于|满|起码)\s*(?:the\s)?(?:人民币)?\s*\Z",
     re.IGNORECASE,
 )
 _MAX_BEFORE = re.compile(
@@ -229,7 +229,7 @@ _MAX_BEFORE = re.compile(
     re.IGNORECASE,
 )
 _MIN_AFTER = re.compile(
-    r"\s*(?:or more|or above|and above|and over|and more|or over|以上|起|\+)", re.IGNORECASE
+    r"\s*(?:or more|or above|and above|and over|and more|or over|以上|之后|以后|后|起|\+)", re.IGNORECASE
 )
 _MAX_AFTER = re.compile(
     r"\s*(?:or less|or fewer|or under|and under|以内|之内|以下|内(?!置|帐|部|衬|胆|层))", re.IGNORECASE

@@ -2,10 +2,15 @@
 
 Format: one response a line, ``{"id", "pair_id", "knowledge", "dialogue", "response", "grounded"}``; a
 pair has the same knowledge and dialogue with one grounded and one made-up response.
+
+The product shows a sentence only if exact rules and the scorer's threshold for shops agree. The task
+here is looser (a chat that may add things), so the scorer alone is measured as well, at the threshold
+that tells right from wrong best on our own shops. Neither was fitted to this set.
 """
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,10 +18,12 @@ from pathlib import Path
 
 import numpy as np
 
-from agent.grounding import Source, check
+from agent.grounding import Source, Vectors, check
+from agent.grounding.scorer import scorer
 from evals.benchmarks.data import Row, read_all
 from evals.benchmarks.intervals import Rows, Statistic, auc_of, kept, mean_of, measured, share
 from evals.benchmarks.report import Anchor, BenchmarkReport, Figure, Progress
+from retrieval.e5 import E5Embedder
 
 _README = "README of the set, its open part"
 _JUDGE = Anchor(0.6259, "HaluEval paper, question-answering part, ChatGPT as the judge")
@@ -30,6 +37,7 @@ class _Judged:
     length: int
     """Characters of the response."""
     score: float
+    """Of the least likely statement, by the scorer alone."""
     passes: bool
     """Whether every claim is supported, as the product needs before it shows a sentence."""
     reasons: tuple[str, ...]
@@ -42,7 +50,10 @@ def run(path: Path, progress: Progress) -> BenchmarkReport:
         DataInvalid: The path does not hold the format.
     """
     rows = read_all(path)
-    judged = [_judge(row) for row in progress(rows, "judging responses", len(rows))]
+    embedder = E5Embedder()
+    vectors = Vectors(embedder.embed_passages)
+    balanced = scorer("en").balanced
+    judged = [_judge(row, vectors) for row in progress(rows, "judging responses", len(rows))]
     pairs = _pairs(judged)
     longer = [(good, bad) for good, bad in pairs if good.length > bad.length]
     inside = [one for pair in longer for one in pair]
@@ -53,12 +64,13 @@ def run(path: Path, progress: Progress) -> BenchmarkReport:
     return BenchmarkReport(
         benchmark="groundedness",
         data=str(path),
-        method="agent.grounding.check with the knowledge as the only source. Score of a response: mean over "
-        "its claims of overlap, halved for a claim that is not supported and raised to the upper half for one "
-        "that is; 1 where it claims nothing. Passes: every claim is supported.",
+        method=f"agent.grounding.check with the knowledge as the only source, the dialogue as context and "
+        f"{embedder.name}. Score of a response: the scorer's probability of its least likely statement; 1 "
+        "where it claims nothing. Passes: every claim is supported, exact rules included. By the scorer "
+        f"alone: the score reaches {balanced}, which parts right from wrong best on our shops.",
         figures=(
-            *_figures(judged, pairs, ""),
-            *_figures(inside, longer, _LONGER),
+            *_figures(judged, pairs, "", balanced),
+            *_figures(inside, longer, _LONGER, balanced),
             *kept(
                 share(
                     "made-up responses stopped",
@@ -70,7 +82,9 @@ def run(path: Path, progress: Progress) -> BenchmarkReport:
         notes=(
             "A response of the reference may add facts that the knowledge does not state; the product stops "
             "those on purpose, which counts against it here.",
-            "Balanced accuracy and accuracy are at the product's own threshold; nothing was fitted to the set.",
+            "Balanced accuracy and accuracy without more words are at the product's own threshold, which is there "
+            "to let nothing wrong be shown in a shop; nothing was fitted to the set.",
+            'Facts that run together without a space ("DystopiaWither") are parted before they are read.',
             f"{len(pairs)} pairs; {len(judged) - 2 * len(pairs)} responses stand without their other one.",
             "Length baseline: the shorter response is taken for the grounded one, on the same rows.",
         ),
@@ -82,33 +96,41 @@ def run(path: Path, progress: Progress) -> BenchmarkReport:
     )
 
 
-def _judge(row: Row) -> _Judged:
+def _judge(row: Row, vectors: Vectors) -> _Judged:
     response = row.text("response", empty=False)
     grounded, pair = row.flag("grounded"), row.text("pair_id")
     claims = [
         claim
-        for claim in check(response, [Source(id="knowledge", text=row.text("knowledge"))])
+        for claim in check(
+            response,
+            [Source(id="knowledge", text=parted(row.text("knowledge")))],
+            vectors=vectors,
+            context=row.text("dialogue"),
+        )
         if claim.needs_source
     ]
     return _Judged(
         pair=pair,
         grounded=grounded,
         length=len(response),
-        score=score([(claim.supported, claim.overlap) for claim in claims]),
+        score=min((claim.probability for claim in claims if claim.probability is not None), default=1.0),
         passes=all(claim.supported for claim in claims),
         reasons=tuple(claim.reason for claim in claims if claim.reason),
     )
 
 
-def score(claims: Sequence[tuple[bool, float]]) -> float:
-    """How grounded a response is, 0 to 1, from (supported, overlap) of its claims.
+_JOINT = re.compile(r"(?<=[a-z\d)!?'’])(?=([A-Z][a-z]+)\b)")
+_YEARS = re.compile(r"(?<!\d)(\d{4})(?=\1\b)")
 
-    Every supported claim scores above every unsupported one, whatever their overlaps; overlap
-    orders within. A response that claims nothing has nothing to support: 1.
-    """
-    if not claims:
-        return 1.0
-    return float(np.mean([(0.5 if supported else 0.0) + overlap / 2 for supported, overlap in claims]))
+
+def parted(knowledge: str) -> str:
+    """``knowledge`` with a stop where one fact runs into the next, which begins with a known name."""
+
+    def stop(joint: re.Match[str]) -> str:
+        alone = re.search(rf"(?<!\w){joint[1]}\b", knowledge)
+        return ". " if alone else ""
+
+    return _JOINT.sub(stop, _YEARS.sub(r"\1. ", knowledge))
 
 
 def _pairs(judged: Sequence[_Judged]) -> list[tuple[_Judged, _Judged]]:
@@ -126,11 +148,12 @@ def _pairs(judged: Sequence[_Judged]) -> list[tuple[_Judged, _Judged]]:
 
 
 def _figures(
-    judged: Sequence[_Judged], pairs: Sequence[tuple[_Judged, _Judged]], slice: str
+    judged: Sequence[_Judged], pairs: Sequence[tuple[_Judged, _Judged]], slice: str, balanced: float
 ) -> tuple[Figure, ...]:
     groups = [one.pair for one in judged]
     gold = [one.grounded for one in judged]
     passes = np.array([one.passes for one in judged], bool)
+    likely = np.array([one.score >= balanced for one in judged], bool)
     short = auc_of([-one.length for one in judged], gold)(np.arange(len(judged))) if judged else np.nan
     shorter = [_points(bad.length, good.length) for good, bad in pairs]
     words = ((0.703, 0.475), (0.516,)) if not slice else ((), ())
@@ -153,6 +176,14 @@ def _figures(
             "AUC", auc_of([one.score for one in judged], gold), groups, slice=slice, anchors=auc_anchors
         ),
         measured("balanced accuracy", _balanced(passes, gold), groups, slice=slice),
+        measured("balanced accuracy, scorer alone", _balanced(likely, gold), groups, slice=slice),
+        measured(
+            "accuracy, scorer alone",
+            mean_of(likely == np.array(gold, bool)),
+            groups,
+            slice=slice,
+            anchors=accuracy_anchors,
+        ),
         measured(
             "accuracy", mean_of(passes == np.array(gold, bool)), groups, slice=slice, anchors=accuracy_anchors
         ),

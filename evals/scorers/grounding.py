@@ -1,6 +1,6 @@
 """Is what was said supported: each settled claim against its sources, each citation against its quote.
 
-Claims are judged by the rules of ``agent.grounding`` over the *settled* text, whatever the
+Claims are judged by the rules and the scorer of ``agent.grounding`` over the *settled* text, whatever the
 version under test checked while it spoke: a version that lets unsupported claims pass is
 found out. How often these rules err is measured by ``amends bench groundedness``.
 """
@@ -12,14 +12,15 @@ from collections.abc import Iterator
 from functools import cache
 
 from agent import events as ev
-from agent.grounding import Source, SourceSet
+from agent.grounding import Source, SourceSet, Vectors
 from agent.sentences import split_sentences
 from agent.texts import templates
 from evals.records import Score
 from evals.scorers.trajectory import Trajectory
 from evals.text import holds, normal
+from retrieval.e5 import E5Embedder
 
-BY = "grounding/1"
+BY = "grounding/2"
 
 _MARK = re.compile(r"\[(\d{1,2})\]")
 _BULLET = re.compile(r"^\s*[-•]\s*")
@@ -31,21 +32,23 @@ def grounding(held: Trajectory) -> Iterator[Score]:
     loose: list[tuple[int, str]] = []
     wrong: list[tuple[int, str]] = []
     passages: dict[str, ev.PassageRef] = {}
-    facts: dict[str, ev.OrderFact] = {}
+    facts: dict[str, ev.OrderFact | ev.ProductFact] = {}
     for event in held.events:
         match event.body:
             case ev.PassagesFound():
                 passages |= {passage.id: passage for passage in event.body.passages}
-            case ev.OrderFactsRead():
+            case ev.OrderFactsRead() | ev.ProductFactsRead():
                 facts |= {fact.id: fact for fact in event.body.facts}
             case ev.AnswerSent():
                 known = _sources(passages, facts)
                 sources = SourceSet(known)
+                meaning = SourceSet(known, vectors=_vectors())
                 for sentence in _claims(event.body):
                     claims += 1
                     # Word for word in a source is support whatever else the rules say.
                     verbatim = any(holds(source.text, sentence) for source in known)
-                    if verbatim or sources.check(sentence).supported:
+                    said = verbatim or sources.check(sentence).supported
+                    if said or meaning.check(sentence).supported:
                         supported += 1
                     else:
                         loose.append((event.seq, sentence))
@@ -63,7 +66,22 @@ def grounding(held: Trajectory) -> Iterator[Score]:
         yield held.score("citations", right, cited, why=why, seqs=[seq for seq, _ in wrong], by=BY)
 
 
-def _sources(passages: dict[str, ev.PassageRef], facts: dict[str, ev.OrderFact]) -> list[Source]:
+@cache
+def _vectors() -> Vectors:
+    """Sentence vectors of the product's own embedder, which is loaded only when words do not decide."""
+    return Vectors(E5Embedder().embed_passages)
+
+
+def _supports(source: Source, sentence: str) -> bool:
+    """Whether a source says it, by its words or by its meaning."""
+    if SourceSet([source]).check(sentence).supported:
+        return True
+    return SourceSet([source], vectors=_vectors()).check(sentence).supported
+
+
+def _sources(
+    passages: dict[str, ev.PassageRef], facts: dict[str, ev.OrderFact | ev.ProductFact]
+) -> list[Source]:
     documents = [
         Source(id=passage.id, text=passage.text, title=f"{passage.title} {passage.heading}".strip())
         for passage in passages.values()
@@ -102,17 +120,17 @@ def fixed_sentences() -> frozenset[str]:
 
 
 def facts_line(answer: ev.AnswerSent, sentence: str) -> bool:
-    """Whether the sentence cites order facts alone, as composed parts of a mixed answer do."""
+    """Whether the sentence cites facts alone, as composed parts of a mixed answer do."""
     refs = set(_MARK.findall(sentence))
     kinds = {citation.kind for citation in answer.citations if citation.ref in refs}
-    return kinds == {"order_fact"}
+    return bool(kinds) and kinds <= {"order_fact", "product_fact"}
 
 
 def _citation(
     answer: ev.AnswerSent,
     citation: ev.Citation,
     passages: dict[str, ev.PassageRef],
-    facts: dict[str, ev.OrderFact],
+    facts: dict[str, ev.OrderFact | ev.ProductFact],
 ) -> str:
     """What is wrong with a citation; empty when it is right."""
     if f"[{citation.ref}]" not in answer.text:
@@ -133,6 +151,6 @@ def _citation(
             # A sentence that cites several sources stands on all of them: judged as a claim.
             if _MARK.findall(sentence) == [citation.ref]:
                 bare = _BULLET.sub("", _MARK.sub("", sentence)).strip()
-                if not holds(text, bare) and not SourceSet([source]).check(bare).supported:
+                if not holds(text, bare) and not _supports(source, bare):
                     return f"[{citation.ref}] does not support: {bare}"
     return ""

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from evals.benchmarks.groundedness import run, score
+from evals.benchmarks.groundedness import parted, run
 from evals.benchmarks.report import DataInvalid, silent
 from tests.evals.benchmarks.files import figure, names, write
 
@@ -49,11 +49,25 @@ def test_without_pairs_the_rest_is_given(tmp_path: Path) -> None:
     assert any("0 pairs; 2 responses" in note for note in report.notes)
 
 
-def test_the_score_puts_support_before_overlap() -> None:
-    assert score([]) == 1.0
-    assert score([(True, 0.6)]) == pytest.approx(0.8)
-    assert score([(False, 0.8)]) == pytest.approx(0.4)
-    assert score([(True, 1.0), (False, 0.0)]) == pytest.approx(0.5)
+def test_facts_that_run_together_are_parted_at_known_names_only() -> None:
+    joined = "Wither has genre DystopiaWither is written by McDonald. It was released 20112011 was the year."
+    apart = (
+        "Wither has genre Dystopia. Wither is written by McDonald. It was released 2011. 2011 was the year."
+    )
+    assert parted(joined) == apart
+
+
+def test_a_name_from_the_dialogue_is_not_made_up(tmp_path: Path) -> None:
+    dialogue = "[Human]: Otto says Ida Berg designed the Tarn. Is that so?"
+    rows = [
+        {
+            **row("a", f"As {name} says, the Tarn tent was designed by Ida Berg.", name == "Otto"),
+            "dialogue": dialogue,
+        }
+        for name in ("Otto", "Emil")
+    ]
+    report = run(write(tmp_path / "dev.jsonl", rows), silent)
+    assert figure(report, "paired accuracy").value == 1.0
 
 
 def test_a_label_that_is_no_truth_value_is_named(tmp_path: Path) -> None:
