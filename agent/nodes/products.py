@@ -1,0 +1,46 @@
+"""Read what the shop's product data says to the question."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from langgraph.runtime import Runtime
+
+from agent import events as ev
+from agent.errors import ShopUnavailable
+from agent.turn_state import TurnContext, TurnState
+from agent.understanding import Said
+
+ASKS_PRODUCTS = frozenset({"product_question", "policy_question", "return_eligibility"})
+"""Intents of messages that ask about products."""
+VAGUE = frozenset({"unclear", "off_topic"})
+MAY_ASK = ASKS_PRODUCTS | VAGUE | {"complaint", "find_orders", "order_status"}
+"""Intents that a short question about a product is sometimes taken for."""
+RECALL = 8
+"""Earlier lines given: enough to know what "it" is."""
+
+
+async def products(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
+    """Look for attributes, prices and stock; a shop that is away counts as nothing known."""
+    run, ports = runtime.context.run, runtime.context.ports
+    understanding = state["understanding"]
+    if ports.products is None or not MAY_ASK & set(understanding.intents) or understanding.order is not None:
+        return {"known": None}
+    burst = {line.seq for line in run.state.said_since(run.state.answered_upto)}
+    earlier = [Said(line.who, line.text) for line in run.state.lines if line.seq not in burst]
+    try:
+        known = await ports.products.answer(
+            state["text"], understanding.language, rewritten=understanding.query, earlier=earlier[-RECALL:]
+        )
+    except ShopUnavailable:
+        return {"known": None}
+    if known is None:
+        return {"known": None}
+    if known.facts:
+        await run.record(ev.ProductFactsRead(turn=run.turn, facts=known.facts))
+    asks = set(understanding.intents)
+    if (known.outright and not asks & ASKS_PRODUCTS) or asks <= VAGUE:
+        # It asks for an attribute of a product, whatever it sounded like.
+        understanding = replace(understanding, intents=("product_question",))
+        return {"known": known, "understanding": understanding}
+    return {"known": known}
