@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
-LOCKS := base serve dev postgres evals
+LOCKS := base serve dev postgres evals finetune
 
 .PHONY: help demo test check screenshots format lock clean
 

@@ -6,6 +6,7 @@ complete; one without support is taken back visibly. What is left carries citati
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Sequence
 from contextlib import aclosing
@@ -25,10 +26,12 @@ MARK = re.compile(r"\s*\[\d{1,2}\]|^\s*(?:Answer|回答|答)\s*[:：]\s*")
 
 @dataclass
 class Draft:
-    """An answer in the making: the sentences that stand, and what supports each."""
+    """An answer in the making: the sentences that stand, what supports each, and who wrote it."""
 
     kept: list[Claim] = field(default_factory=list)
     withdrawn: list[str] = field(default_factory=list)
+    model: str = ""
+    adapter: str = ""
 
     @property
     def supported(self) -> list[Claim]:
@@ -37,9 +40,15 @@ class Draft:
 
 
 async def generate(
-    run: TurnRun, ports: Ports, question: str, passages: Sequence[Passage], language: Language
+    run: TurnRun,
+    ports: Ports,
+    question: str,
+    passages: Sequence[Passage],
+    language: Language,
+    *,
+    upset: bool = False,
 ) -> Draft:
-    """Stream an answer and check it by sentence.
+    """Stream an answer and check it by sentence. ``upset``: the shopper is, and nobody has said sorry yet.
 
     Raises:
         ModelError: The model was away, slow or refused; what was streamed is taken back.
@@ -53,15 +62,18 @@ async def generate(
                 title=f"{passage.chunk.title} {passage.chunk.heading}".strip(),
             )
             for passage in passages
-        ]
+        ],
+        vectors=ports.vectors,
+        context=question,
     )
     base, shown, settled = run.offset, "", 0
 
-    def judge(sentences: Sequence[str]) -> None:
+    async def judge(sentences: Sequence[str]) -> None:
         nonlocal shown, settled
         for sentence in sentences:
             start = shown.index(sentence, settled)
-            claim = sources.check(sentence)
+            # Sentences may have to be embedded, which blocks.
+            claim = await asyncio.to_thread(sources.check, sentence)
             repeated = any(claim.sentence == kept.sentence for kept in draft.kept)
             if claim.supported and not repeated:
                 draft.kept.append(claim)
@@ -74,7 +86,11 @@ async def generate(
             shown, settled = shown[:start] + rest, start
 
     run.meter.model_calls += 1
-    stream = ports.model.stream(answer_prompt(question, passages, language), max_tokens=ports.max_tokens)
+    # Another model may take over while this one answers: who writes is noted as it is asked.
+    draft.model, draft.adapter = ports.model.name, ports.model.adapter
+    stream = ports.model.stream(
+        answer_prompt(question, passages, language, upset=upset), max_tokens=ports.max_tokens
+    )
     try:
         async with aclosing(stream) as pieces:  # type: ignore[type-var]
             async for piece in pieces:
@@ -83,8 +99,8 @@ async def generate(
                 if piece.text:
                     run.speak(piece.text)
                     shown += piece.text
-                    judge(splitter.feed(piece.text))
-        judge(splitter.flush())
+                    await judge(splitter.feed(piece.text))
+        await judge(splitter.flush())
     except BaseException:
         if shown:
             run.take_back(base, "broken_off")

@@ -80,9 +80,9 @@ class Citation(Part):
 
     ref: str
     """Number shown in the text as ``[1]``, counting from 1 within the answer."""
-    kind: Literal["passage", "order_fact"]
+    kind: Literal["passage", "order_fact", "product_fact"]
     id: str
-    """Passage id (opens at ``/v1/passages/{id}``), or the id of an order fact of this turn."""
+    """Passage id (opens at ``/v1/passages/{id}``), or the id of an order or product fact of this turn."""
     title: str
     heading: str = ""
     quote: str = ""
@@ -113,6 +113,20 @@ class OrderFact(Part):
     id: str
     """``{order}#{name}``, for example ``FW-104233#state``."""
     order: OrderId
+    name: str
+    text: str
+    """The fact as a sentence in the shopper's language."""
+
+
+class ProductFact(Part):
+    """One thing that the shop lists about a product, or sees on its shelf now."""
+
+    id: str
+    """``product:{product}#{name}``, for example ``product:tent-arbor-2#weight``."""
+    product: str
+    """The product's id; of a comparison, the ids compared, joined by ``+``."""
+    title: str
+    """The product as the shopper knows it."""
     name: str
     text: str
     """The fact as a sentence in the shopper's language."""
@@ -298,6 +312,14 @@ class OrderFactsRead(Body):
     facts: tuple[OrderFact, ...]
 
 
+class ProductFactsRead(Body):
+    """What the shop's product data said to a question: attributes as listed, price and stock as now."""
+
+    type: Literal["product_facts.read"] = "product_facts.read"
+    turn: TurnId
+    facts: tuple[ProductFact, ...]
+
+
 class AnswerSent(Body):
     """The assistant's settled answer. Streamed deltas before it are provisional."""
 
@@ -308,7 +330,7 @@ class AnswerSent(Body):
     language: Language
     how: Literal["generated", "quoted", "composed"]
     """``generated`` by the model and checked; ``quoted`` from sources without it;
-    ``composed`` from order facts and fixed sentences."""
+    ``composed`` from order facts, product facts and fixed sentences."""
     citations: tuple[Citation, ...] = ()
     withdrawn: tuple[str, ...] = ()
     """Why sentences that had been streamed were taken back: codes, never their text."""
@@ -557,6 +579,7 @@ EventBody = Annotated[
     | MoodScored
     | PassagesFound
     | OrderFactsRead
+    | ProductFactsRead
     | AnswerSent
     | ActionProposed
     | ActionConfirmed

@@ -1,8 +1,8 @@
 """One turn as a graph, on one screen.
 
-    (start) ─▶ understand ─▶ mood · passages · order facts ─▶ decide ─┬─▶ hand over
+    (start) ─▶ understand ─▶ mood · passages · facts ─▶ decide ───────┬─▶ hand over
        │                                                              ├─▶ prove an order
-       │                                                              ├─▶ change an order
+       │                                                              ├─▶ change an order ─▶ (answer)
        └─▶ perform a confirmed change ◀── the exact word ─────────────┤
                                                                       ├─▶ answer
                                                                       └─▶ converse
@@ -21,11 +21,12 @@ from langgraph.graph.state import CompiledStateGraph
 from agent.nodes.answer import answer
 from agent.nodes.change import change
 from agent.nodes.converse import converse
-from agent.nodes.decide import after_change, begin, decide, route
+from agent.nodes.decide import after, after_change, begin, decide, route
 from agent.nodes.hand_over import hand_over
 from agent.nodes.judge import judge
 from agent.nodes.orders import orders
 from agent.nodes.perform import perform
+from agent.nodes.products import products
 from agent.nodes.prove import prove
 from agent.nodes.search import search
 from agent.nodes.understand import understand
@@ -42,6 +43,7 @@ def build_graph() -> CompiledStateGraph[TurnState, TurnContext, TurnState, TurnS
         judge,
         search,
         orders,
+        products,
         decide,
         hand_over,
         prove,
@@ -52,16 +54,15 @@ def build_graph() -> CompiledStateGraph[TurnState, TurnContext, TurnState, TurnS
     ):
         graph.add_node(node.__name__, node)
     graph.add_conditional_edges(START, begin, ["perform", "understand", "converse"])
-    for parallel in ("judge", "search", "orders"):
+    for parallel in ("judge", "search", "orders", "products"):
         graph.add_edge("understand", parallel)
-    graph.add_edge(["judge", "search", "orders"], "decide")
+    graph.add_edge(["judge", "search", "orders", "products"], "decide")
     graph.add_conditional_edges(
         "decide", route, ["hand_over", "prove", "change", "perform", "answer", "converse"]
     )
-    graph.add_conditional_edges("change", after_change, ["hand_over", END])
-    graph.add_conditional_edges("answer", after_change, ["hand_over", END])
-    graph.add_conditional_edges("prove", after_change, ["hand_over", END])
-    graph.add_conditional_edges("perform", after_change, ["hand_over", END])
+    graph.add_conditional_edges("change", after_change, ["hand_over", "answer", END])
+    for fallible in ("answer", "prove", "perform"):
+        graph.add_conditional_edges(fallible, after, ["hand_over", END])
     for last in ("hand_over", "converse"):
         graph.add_edge(last, END)
     return graph.compile()

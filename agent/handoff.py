@@ -82,7 +82,7 @@ def packet(state: Conversation, events: Sequence[Event], why: Sequence[ev.Handof
                 facts[f"identity.{event.seq}"] = ev.PacketFact(text=_identified(body), seq=event.seq)
             case ev.PromiseMade():
                 promises.append(ev.PacketFact(text=body.text, seq=body.source))
-            case ev.OrderFactsRead():
+            case ev.OrderFactsRead() | ev.ProductFactsRead():
                 for fact in body.facts:
                     facts[fact.id] = ev.PacketFact(text=fact.text, seq=event.seq)
     since = [mood for mood in state.moods if mood.seq > state.since_handback]

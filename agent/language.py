@@ -26,7 +26,9 @@ def _lean(text: str) -> Language | None:
     """The language a text shows clearly, or ``None`` for too little."""
     text = _NEUTRAL.sub(" ", text)
     chinese = len(_HAN.findall(text)) / _HAN_PER_WORD
-    english = len(_LATIN.findall(text))
+    words = _LATIN.findall(text)
+    # Beside Chinese, a capitalised word is a product's name ("Arbor 3 呢").
+    english = len([word for word in words if word[0].islower()] if chinese else words)
     if chinese > 0 and chinese >= english * 0.75:
         return "zh"
     return "en" if english >= _SURE or (english > chinese > 0) else None

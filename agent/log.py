@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Protocol
 
 from agent.events import Event, EventBody
@@ -54,6 +55,10 @@ class ConversationLog(Protocol):
         Positions grow, may have gaps, and never change; a reader that stores the last one
         it saw misses nothing that is appended later.
         """
+
+    def answers(self, *, since: datetime, due: date) -> AsyncIterator[Event]:
+        """All ``answer.sent`` of each conversation that anything was appended to at or after
+        ``since``, or that holds a promise due on ``due`` or later."""
 
     async def lease(self, conversation: ConversationId, *, holder: str, seconds: float) -> Lease | None:
         """Take or renew the lease; ``None`` while somebody else holds it unexpired."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections.abc import AsyncIterator, Sequence
+from datetime import date, datetime
 
 from agent.events import Event, EventBody
 from agent.ids import ConversationId
@@ -57,6 +58,10 @@ class LiveLog:
     def scan(self, *, after: int = 0) -> AsyncIterator[tuple[int, Event]]:
         """See the port."""
         return self._log.scan(after=after)
+
+    def answers(self, *, since: datetime, due: date) -> AsyncIterator[Event]:
+        """See the port."""
+        return self._log.answers(since=since, due=due)
 
     async def lease(self, conversation: ConversationId, *, holder: str, seconds: float) -> Lease | None:
         """See the port."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -23,7 +23,7 @@ from agent.log_tables import BUSY_SECONDS, conversations, events, leases, open_e
 T = TypeVar("T")
 
 PAGE = 500
-"""Events that ``scan`` reads at a time."""
+"""Events that ``scan`` reads at a time, and conversations that ``answers`` does."""
 
 APPENDS = 0x616D656E6473
 """Key of the PostgreSQL advisory lock that appends take ("amends" in ASCII)."""
@@ -156,6 +156,23 @@ class SqlLog:
                 return
             after = page[-1].position
 
+    async def answers(self, *, since: datetime, due: date) -> AsyncIterator[Event]:
+        """Read answers; see ``ConversationLog``. No transaction stays open meanwhile."""
+        recent = sa.select(conversations.c.id).where(conversations.c.updated >= since)
+        promised = sa.select(events.c.conversation).where(
+            events.c.type == "promise.made", events.c.body["due"].as_string() >= due.isoformat()
+        )
+        found = await self._rows(recent.union(promised).order_by("id"))
+        for start in range(0, len(found), PAGE):
+            ids = [row.id for row in found[start : start + PAGE]]
+            page = await self._rows(
+                sa.select(events)
+                .where(events.c.conversation.in_(ids), events.c.type == "answer.sent")
+                .order_by(events.c.conversation, events.c.seq)
+            )
+            for row in page:
+                yield _event(row)
+
     async def lease(self, conversation: ConversationId, *, holder: str, seconds: float) -> Lease | None:
         """Take or renew the lease; see ``ConversationLog``.
 
@@ -253,7 +270,9 @@ class SqlLog:
     def _insert(self, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
         return sqlite.insert(table) if self._dialect == "sqlite" else postgresql.insert(table)
 
-    async def _rows(self, query: sa.Select[*tuple[Any, ...]]) -> Sequence[sa.Row[*tuple[Any, ...]]]:
+    async def _rows(
+        self, query: sa.Select[*tuple[Any, ...]] | sa.CompoundSelect[*tuple[Any, ...]]
+    ) -> Sequence[sa.Row[*tuple[Any, ...]]]:
         with translated():
             async with self._reader.connect() as connection:
                 result = await connection.execute(query)

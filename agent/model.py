@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,10 @@ class LanguageModel(Protocol):
     def adapter(self) -> str:
         """The LoRA adapter in use, empty when there is none."""
 
-    def stream(self, prompt: Sequence[Prompt], *, max_tokens: int) -> AsyncIterator[Piece]:
-        """Stream the answer.
+    def stream(
+        self, prompt: Sequence[Prompt], *, max_tokens: int, schema: Mapping[str, Any] | None = None
+    ) -> AsyncIterator[Piece]:
+        """Stream the answer; with a JSON ``schema`` it is JSON of that form, unless cut off.
 
         Raises ``ModelTimeout`` when no piece arrives in the first-token limit or the whole
         takes too long, ``ModelUnavailable`` when the server is away or breaks off,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import openai
@@ -40,7 +40,8 @@ class LangchainModel:
     """A model served over the OpenAI API (vLLM, or any other).
 
     Answers are decoded greedily unless ``temperature`` says otherwise. ``adapter`` is a LoRA
-    adapter the server has loaded; it is asked for by its own name, as vLLM does it.
+    adapter the server has loaded; it is asked for by its own name, as vLLM does it. One that is
+    merged into the weights has no name there: ``served_as`` then says what to ask for.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class LangchainModel:
         model: str,
         api_key: SecretStr | str = "none",
         adapter: str = "",
+        served_as: str = "",
         first_token_seconds: float = 20.0,
         total_seconds: float = 60.0,
         temperature: float = 0.0,
@@ -57,6 +59,7 @@ class LangchainModel:
     ) -> None:
         self._name = model
         self._adapter = adapter
+        self._served_as = served_as or adapter or model
         self._first_token_seconds = first_token_seconds
         self._total_seconds = total_seconds
         self._limits = limits or HttpLimits()
@@ -66,7 +69,7 @@ class LangchainModel:
         self._client = openai.DefaultAsyncHttpxClient(trust_env=not local)
         self._chat = ChatOpenAI(
             base_url=base_url,
-            model=adapter or model,
+            model=self._served_as,
             api_key=SecretStr(api_key) if isinstance(api_key, str) else api_key,
             temperature=temperature,
             stream_usage=True,
@@ -88,7 +91,9 @@ class LangchainModel:
         """The LoRA adapter in use, empty when there is none."""
         return self._adapter
 
-    async def stream(self, prompt: Sequence[Prompt], *, max_tokens: int) -> AsyncIterator[Piece]:
+    async def stream(
+        self, prompt: Sequence[Prompt], *, max_tokens: int, schema: Mapping[str, Any] | None = None
+    ) -> AsyncIterator[Piece]:
         """Stream the answer; see ``LanguageModel.stream``.
 
         A connection that fails before the first piece is tried once more; after it, nothing
@@ -100,7 +105,8 @@ class LangchainModel:
         # A task of its own is always inside the network read, so that cancelling it unwinds
         # every layer down to the socket at once. Closing nested generators would leave the
         # inner ones, and with them the server's slot, to the garbage collector.
-        pump = asyncio.create_task(self._pump(_messages(prompt), max_tokens, pieces))
+        options = {"max_tokens": max_tokens} | _constrained(schema)
+        pump = asyncio.create_task(self._pump(_messages(prompt), options, pieces))
         try:
             limit = began + min(self._first_token_seconds, self._total_seconds)
             while True:
@@ -123,7 +129,7 @@ class LangchainModel:
 
     async def ready(self) -> None:
         """Raise ``ModelUnavailable`` unless the server answers and lists the model."""
-        wanted = self._adapter or self._name
+        wanted = self._served_as
         try:
             async with asyncio.timeout(self._limits.ready_seconds):
                 listed = await self._chat.root_async_client.models.list()
@@ -142,7 +148,7 @@ class LangchainModel:
     async def _pump(
         self,
         messages: list[BaseMessage],
-        max_tokens: int,
+        options: Mapping[str, Any],
         pieces: asyncio.Queue[Piece | ModelError | _End],
     ) -> None:
         """Move one answer from the server into ``pieces``, its end or error last."""
@@ -150,7 +156,7 @@ class LangchainModel:
             for last_try in (False, True):
                 begun = False
                 try:
-                    async for piece in self._answer(messages, max_tokens):
+                    async for piece in self._answer(messages, options):
                         begun = True
                         pieces.put_nowait(piece)
                 except Exception as error:
@@ -162,11 +168,11 @@ class LangchainModel:
                     pieces.put_nowait(_End())
                 return
 
-    async def _answer(self, messages: list[BaseMessage], max_tokens: int) -> AsyncIterator[Piece]:
+    async def _answer(self, messages: list[BaseMessage], options: Mapping[str, Any]) -> AsyncIterator[Piece]:
         """The server's answer as pieces; usage on the last one."""
         finished = False
         usage: Piece | None = None
-        async for chunk in self._chat.astream(messages, max_tokens=max_tokens):
+        async for chunk in self._chat.astream(messages, **options):
             if text := chunk.text:
                 yield Piece(text)
             finished = finished or "finish_reason" in chunk.response_metadata
@@ -213,6 +219,15 @@ def _by_status(status: int, what: str) -> ModelError:
 
 def _connection_failed(error: Exception) -> bool:
     return isinstance(error, openai.APIConnectionError) and not isinstance(error, openai.APITimeoutError)
+
+
+def _constrained(schema: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The request's options for a schema. In the body itself: given as an argument, the client
+    would parse the answer too, and fail on one that was cut off."""
+    if schema is None:
+        return {}
+    form = {"type": "json_schema", "json_schema": {"name": "answer", "schema": dict(schema)}}
+    return {"extra_body": {"response_format": form}}
 
 
 def _messages(prompt: Sequence[Prompt]) -> list[BaseMessage]:

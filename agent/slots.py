@@ -30,6 +30,13 @@ _ORDER_WORD = re.compile(r"\border\b|\bnumber\b|订单|单号", re.IGNORECASE)
 _ONE_TIME = re.compile(r"\b(?:code|otp|pin)\b|验证码|校验码", re.IGNORECASE)
 
 
+_CORRECTS = re.compile(
+    r"\b(?:no,? wait|wait,? no|oh wait|hold on|i mea?nt?|i mean|sorry|oops|actually|scratch that|correction"
+    r"|rather|wrong (?:one|number|order)|typo|not that one)\b|^\W*(?:no|nope)\b"
+    r"|等等|等一下|等下|不对|不是|打错|写错|发错了|说错|弄错|搞错|应该是|更正|抱歉|不好意思|哦不",
+    re.IGNORECASE,
+)
+"""Words between two order numbers that take the first one back."""
 _PRODUCT_BEFORE = re.compile(
     r"(?:\b(?:product|item|sku)|商品|产品)\s?(?:id|number|no\.?|编号|号)?\s*(?:[:：#]|为|是|is\b)?\s*\Z",
     re.IGNORECASE,
@@ -81,7 +88,8 @@ def order_and_code(
 ) -> tuple[OrderId | None, str | None]:
     """The order number and the one-time code of a message.
 
-    ``FW-104233``, ``fw104233`` and ``FW 104233`` are orders. Six bare digits are a code beside a
+    ``FW-104233``, ``fw104233`` and ``FW 104233`` are orders; of several the first, unless the
+    shopper corrects it by the next ("no wait, FW-104277"). Six bare digits are a code beside a
     code word or alone after the assistant asked for one; otherwise, where order numbers have six
     digits, an order number, unless something beside them says that they are a price, a postcode
     or the like. Where they have more or fewer, so many bare digits are one, unless they are said
@@ -90,6 +98,12 @@ def order_and_code(
     numbers = numbers or OrderNumbers()
     text = EMAIL.sub(" ", straighten(text))
     named = numbers.named(text)
+    while named is not None and (other := numbers.named(text[named.end() :])) is not None:
+        # "FW-104233, no wait, FW-104277" names the second; "FW-104233 and FW-104277" the first.
+        if not _CORRECTS.search(text[named.end() : named.end() + other.start()]):
+            break
+        text = text[: named.start()] + " " * len(named[0]) + text[named.end() :]
+        named = numbers.named(text)
     order = numbers.written(named[1]) if named else None
     code: str | None = None
     rest = text if named is None else text[: named.start()] + " " * len(named[0]) + text[named.end() :]

@@ -13,11 +13,13 @@ from agent.conversation import Conversation, fold
 from agent.errors import SeqConflict
 from agent.events import Event, EventBody
 from agent.gate import WriteGate
+from agent.grounding import Vectors
 from agent.ids import TurnId
 from agent.live import Bus, Delta, Withdrawn
 from agent.log import ConversationLog
 from agent.model import LanguageModel
 from agent.mood import MoodScorer
+from agent.products.questions import ProductQuestions
 from agent.proof import OrderProof
 from agent.shop.port import Shop
 from agent.understanding import Reader
@@ -39,6 +41,8 @@ class Ports:
     Attributes:
         answerable: Below this probability the question counts as not answered by the
             passages found.
+        products: Answers from product data; ``None`` where the shop gives none.
+        vectors: Of sentences, for checking claims by meaning; without them words decide.
         passages: Passages given to an answer.
         max_tokens: Longest generated answer.
     """
@@ -52,6 +56,8 @@ class Ports:
     proof: OrderProof
     clock: Callable[[], datetime]
     answerable: float = 0.5
+    products: ProductQuestions | None = None
+    vectors: Vectors | None = None
     passages: int = 4
     max_tokens: int = 160
 

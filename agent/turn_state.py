@@ -9,6 +9,7 @@ from agent import events as ev
 from agent.events import EventBody
 from agent.ids import OrderId
 from agent.mood import Mood
+from agent.products.questions import Known
 from agent.shop.port import Order
 from agent.turn_run import Ports, TurnRun
 from agent.understanding import Understanding
@@ -51,6 +52,8 @@ class TurnState(TypedDict, total=False):
     mood: Mood
     found: Found | None
     """``None`` when nothing was searched, or the index is away."""
+    known: Known | None
+    """What product data says to the question; ``None`` when nothing."""
     focus: Focus
     facts: tuple[ev.OrderFact, ...]
     reasons: tuple[ev.HandoffReason, ...]

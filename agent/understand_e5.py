@@ -21,11 +21,15 @@ EmbedMany = Callable[[Sequence[str]], list[list[float]]]
 
 _LONGEST = 600
 """Characters of a text that are embedded; E5 reads 512 tokens."""
+_BEFORE = 300
+"""Characters of the line a message replies to that are embedded, counted from its end: what it asks
+stands there."""
 _SAME_SPACE = 0.98
 """Cosine above which an embedder is the one the stored weights were fitted on: the same engine
 gives 1 up to rounding, another model or prefix far less."""
 _ASKED_ADDRESS = re.compile(r"\baddress\b|地址", re.IGNORECASE)
 _UNSURE: Intent = "unclear"
+_LEANING: dict[Intent, str] = {"confirm": "yes", "decline": "no"}
 _ACTS = frozenset(
     {"cancel_order", "return_item", "exchange_item", "change_address", "prove_order", "request_person"}
 )
@@ -68,7 +72,7 @@ class E5Reader:
     @property
     def name(self) -> str:
         """Name and version."""
-        return "e5-intents-1"
+        return "e5-intents-2"
 
     async def understand(self, text: str, *, earlier: Sequence[Said] = ()) -> Understanding:
         """Read ``text``. Raises only what the embedder raises; odd input is ``unclear``."""
@@ -81,7 +85,11 @@ class E5Reader:
         found = slots.details(plain, self._names, last)
         query = standalone(plain, earlier, self._product)
         # "And for the blue one?" asks what the question before it asked.
-        wants, confidence = await self._intents(plain, query if is_follow_up(plain) else plain)
+        wants, confidence = await self._intents(plain, query if is_follow_up(plain) else plain, last)
+        if intents.answer(plain) is None and (leaning := _LEANING.get(wants[0])):
+            # A yes or no in other words: only the exact one counts, nothing is decided by a guess.
+            found["leaning"] = leaning
+            wants = (*(want for want in wants if want not in _LEANING), _UNSURE)
         if "change_address" in wants or _ASKED_ADDRESS.search(last):
             place = slots.address(lines)
             found |= place
@@ -104,7 +112,7 @@ class E5Reader:
     def _product(self, text: str) -> str:
         return slots.details(text, self._names).get("product", "")
 
-    async def _intents(self, text: str, asked: str) -> tuple[tuple[Intent, ...], float]:
+    async def _intents(self, text: str, asked: str, last: str) -> tuple[tuple[Intent, ...], float]:
         if not re.search(r"\w", text):
             return (_UNSURE,), 1.0
         if (answer := intents.answer(text)) is not None:
@@ -114,18 +122,24 @@ class E5Reader:
         whole, text = (self._digits.sub("104233", part) for part in (whole, text))
         texts = [whole[:_LONGEST], *(clause[:_LONGEST] for clause in intents.clauses(text))]
         weights = await self._fitted()
-        vectors = np.asarray(await asyncio.to_thread(self._embed_all, texts), np.float32)
-        rows = weights.probabilities(vectors, texts)
+        before = self._digits.sub("104233", intents.normalise(last)[-_BEFORE:])
+        vectors = np.asarray(await asyncio.to_thread(self._embed_all, [*texts, before]), np.float32)
+        context = np.tile(vectors[-1], (len(texts), 1)) if before else None
+        rows = weights.probabilities(intents.paired(vectors[:-1], context), texts)
         read = [dict(zip(weights.intents, map(float, row), strict=True)) for row in rows]
         merged = [
             (intent, p)
             for intent, p in intents.merge(read[0], read[1:])
             if p >= _ACTS_FROM or intent not in _ACTS or any(intent in intents.votes(t) for t in texts)
         ] or [(_UNSURE, read[0][_UNSURE])]
-        return tuple(intent for intent, _ in merged), min(1.0, merged[0][1])
+        wants = tuple(intent for intent, _ in merged)
+        if "request_person" in intents.votes(text) and "request_person" not in wants:
+            # Whoever asks for a person in so many words gets one, whatever else the message says.
+            wants = (*wants, "request_person")
+        return wants, min(1.0, merged[0][1])
 
     def _embed_all(self, texts: Sequence[str]) -> list[list[float]]:
-        return [self._embed_query(text) for text in texts]
+        return [self._embed_query(text or " ") for text in texts]
 
     async def _fitted(self) -> Weights:
         async with self._fitting:
@@ -140,7 +154,7 @@ class E5Reader:
             return stored
         examples = intents.rules().examples
         vectors = np.asarray(self._embed_many([text for _, _, text in examples]), np.float32)
-        return intents.fit(vectors, [intent for intent, _, _ in examples], probe=probe)
+        return intents.fit(intents.paired(vectors), [(intent,) for intent, _, _ in examples], probe=probe)
 
 
 _IDLE = frozenset({"unclear", "greeting", "off_topic", "thanks", "goodbye", "product_question"})

@@ -7,7 +7,8 @@ seconds where no model is at hand: ``amends eval run --model extractive``.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
 
 from agent.model import Piece, Prompt
 from agent.sentences import split_sentences
@@ -17,7 +18,7 @@ SENTENCES = 2
 """Said at most."""
 
 _SOURCE = re.compile(r"^(?:Source|资料) \d+: .*$", re.MULTILINE)
-_QUESTION = re.compile(r"\n\n(?:Question|问题): (.*)\Z", re.DOTALL)
+_QUESTION = re.compile(r"\n\n(?:(?:Upset s|S)hopper: |(?:不满的)?顾客：)(.*)\Z", re.DOTALL)
 
 
 class ExtractiveModel:
@@ -26,7 +27,9 @@ class ExtractiveModel:
     name = "extractive"
     adapter = ""
 
-    async def stream(self, prompt: Sequence[Prompt], *, max_tokens: int) -> AsyncIterator[Piece]:
+    async def stream(
+        self, prompt: Sequence[Prompt], *, max_tokens: int, schema: Mapping[str, Any] | None = None
+    ) -> AsyncIterator[Piece]:
         """Stream the answer as one piece; see the port."""
         text = prompt[-1].text
         asked = _QUESTION.search(text)

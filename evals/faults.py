@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
 
 from agent.errors import ModelTimeout, ModelUnavailable, ShopUnavailable
 from agent.ids import CustomerId, OrderId
 from agent.model import LanguageModel, Piece, Prompt
+from agent.products.listed import Shelving
+from agent.products.port import Shelf
 from agent.scope import Scope
 from agent.shop.port import ActionKind, ActionResult, Customer, Eligibility, Order, OrderAction, Shop
 from evals.scenario import Faults
@@ -71,6 +74,17 @@ class FaultyShop:
         return owner
 
 
+def faulty_shelf(shelf: Shelving, world: World, faults: Faults) -> Shelving:
+    """Prices and stock that are not to be had while the shop is down."""
+
+    async def read(product: str) -> Mapping[str, Shelf]:
+        if world.turn in faults.shop_down:
+            raise ShopUnavailable("injected: the shop is down")
+        return await shelf(product)
+
+    return read
+
+
 class FaultyRetriever:
     """Documents that can't be searched in some turns."""
 
@@ -112,14 +126,16 @@ class FaultyModel:
         """The model's own adapter."""
         return self._model.adapter
 
-    async def stream(self, prompt: Sequence[Prompt], *, max_tokens: int) -> AsyncIterator[Piece]:
+    async def stream(
+        self, prompt: Sequence[Prompt], *, max_tokens: int, schema: Mapping[str, Any] | None = None
+    ) -> AsyncIterator[Piece]:
         """See the port; then the fault."""
         if self._faults.model == "down":
             raise ModelUnavailable("injected: the model is down")
         if self._faults.model == "slow":
             raise ModelTimeout("injected: no token in time")
         said = 0
-        async for piece in self._model.stream(prompt, max_tokens=max_tokens):
+        async for piece in self._model.stream(prompt, max_tokens=max_tokens, schema=schema):
             if self._faults.model == "breaks" and said == BREAKS_AFTER:
                 raise ModelUnavailable("injected: the model broke off")
             said += 1

@@ -72,6 +72,8 @@ class InProcessChannel:
                 proof=OrderProof(world.shop, world.outbox, secret="evaluation" * 4, clock=world.clock),
                 clock=world.clock,
                 answerable=version.answerable,
+                products=world.products,
+                vectors=world.vectors,
                 passages=version.passages,
                 max_tokens=version.max_tokens,
             ),

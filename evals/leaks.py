@@ -112,7 +112,7 @@ def _shown(event: Event) -> str:
     match event.body:
         case ev.MessageReceived() | ev.ReplySent() | ev.ConversationIdentified():
             return ""
-        case ev.OrderFactsRead() | ev.PassagesFound():
+        case ev.OrderFactsRead() | ev.ProductFactsRead() | ev.PassagesFound():
             return event.body.model_dump_json()
         case _:
             wire = for_shopper(event)

@@ -12,6 +12,7 @@ import numpy as np
 from evals.scenario import PlantedDocument, Scenario
 from evals.world import World
 from retrieval.chunks import chunk, embedded_text
+from retrieval.library import Library
 from retrieval.passages import (
     Chunk,
     Document,
@@ -42,6 +43,7 @@ class PlantedIndex:
         self._chunks: dict[str, list[Chunk]] = {
             planted.id: chunk(document(planted, scenario.language)) for planted in self._planted
         }
+        self._library: tuple[Library, tuple[PlantedDocument, ...], Library] | None = None
         self._vectors: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float32]]] = {}
 
     def _present(self) -> list[PlantedDocument]:
@@ -54,18 +56,47 @@ class PlantedIndex:
         visible_to: frozenset[Visibility],
         k: int = 5,
         language: Language | None = None,
+        without: frozenset[str] = frozenset(),
     ) -> list[Passage]:
         """The real index's passages, less those replaced, with the planted ones."""
-        present = self._present()
-        gone = {planted.replaces for planted in present if planted.replaces}
-        spare = 12 if gone else 0
-        real = await self._index.query(text, visible_to=visible_to, k=k + spare, language=language)
-        found = [passage for passage in real if _base(passage.chunk.document) not in gone]
+        library = await self.library()
+        spare = 12 if self._replaced() else 0
+        real = await self._index.query(
+            text, visible_to=visible_to, k=k + spare, language=language, without=without
+        )
+        found = [passage for passage in real if passage.chunk.id in library.chunks]
         if language in {None, self._language}:
-            for planted in present:
+            for planted in self._present():
                 if planted.visibility in visible_to:
                     found += await asyncio.to_thread(self._similar, planted.id, text)
-        return sorted(found, key=lambda passage: (-passage.similarity, passage.chunk.id))[:k]
+        kept = [passage for passage in found if passage.chunk.document not in without]
+        return sorted(kept, key=lambda passage: (-passage.similarity, passage.chunk.id))[:k]
+
+    async def similar(
+        self, text: str, ids: Sequence[str], *, visible_to: frozenset[Visibility]
+    ) -> list[Passage]:
+        """These chunks, planted or real, as far as they are there and visible."""
+        library = await self.library()
+        wanted = [key for key in ids if key in library.chunks]
+        found = await self._index.similar(text, wanted, visible_to=visible_to)
+        for planted in self._present():
+            if planted.visibility in visible_to:
+                near = await asyncio.to_thread(self._similar, planted.id, text)
+                found += [passage for passage in near if passage.chunk.id in wanted]
+        return sorted(found, key=lambda passage: (-passage.similarity, passage.chunk.id))
+
+    async def library(self) -> Library:
+        """The real library, less what is replaced, with what is planted in this turn."""
+        real, present = await self._index.library(), tuple(self._present())
+        if self._library is None or self._library[:2] != (real, present):
+            gone = self._replaced()
+            chunks = [piece for piece in real.chunks.values() if _base(piece.document) not in gone]
+            chunks += [piece for planted in present for piece in self._chunks[planted.id]]
+            self._library = (real, present, await asyncio.to_thread(Library, chunks, real))
+        return self._library[2]
+
+    def _replaced(self) -> set[str]:
+        return {planted.replaces for planted in self._present() if planted.replaces}
 
     def _similar(self, id: str, text: str) -> list[Passage]:
         if id not in self._vectors:

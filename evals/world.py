@@ -15,8 +15,10 @@ from agent import events as ev
 from agent.clock import ShiftedClock
 from agent.errors import AmendsError
 from agent.events import Event
+from agent.grounding import Vectors
 from agent.ids import CustomerId, OrderId, ProposalId
 from agent.mail import Mail
+from agent.products.questions import ProductQuestions
 from agent.scope import Scope
 from agent.shop.port import OrderAction, Shop
 from agent.understanding import Reader
@@ -65,6 +67,8 @@ class World:
         mailed: Orders whose one-time code went out by mail, latest last.
         granted: Orders whose code the shopper then typed: theirs from there on.
         trespasses: Orders outside of that which the shop was made to give out.
+        vectors: Of sentences, for checking claims by meaning.
+        products: Answers from product data; ``None`` where the shop gives none.
     """
 
     shop: Shop
@@ -81,6 +85,8 @@ class World:
     mailed: list[OrderId] = field(default_factory=list)
     granted: set[OrderId] = field(default_factory=set)
     trespasses: list[Secret] = field(default_factory=list)
+    products: ProductQuestions | None = None
+    vectors: Vectors | None = None
 
 
 class Stage(Protocol):

@@ -21,6 +21,7 @@ COMMANDS = {
     "shop": "List the demo shop's customers and orders.",
     "retention": "Score customers.",
     "eval": "Hold test conversations, score them, compare versions, block a bad one.",
+    "finetune": "Tune the model: build a dataset, train, evaluate, promote.",
     "bench": "Measure a running server, or our parts on public data.",
 }
 

@@ -45,8 +45,8 @@ class Services:
     """The demo's mailbox; ``None`` where mail really goes out."""
     checks: Mapping[str, Check] = field(default_factory=dict)
     """What ``/readyz`` asks, by part: ``log``, ``index``, ``model``."""
-    model_metrics: str = ""
-    """Address of the model server's Prometheus page, empty when there is none."""
+    model_metrics: Callable[[], str] = lambda: ""
+    """Address of the present model server's Prometheus page, empty when there is none."""
 
 
 def services(connection: HTTPConnection) -> Services:

@@ -23,6 +23,9 @@ from pydantic_settings import (
 ROOT = Path(__file__).resolve().parent.parent
 """The checkout (or installation) that holds the demo shop."""
 
+NO_ADAPTER = "none"
+"""As ``model.adapter``: the model alone, whatever is promoted."""
+
 
 class Group(BaseModel):
     """Base of the groups: unknown settings are refused, rejected values never printed."""
@@ -41,7 +44,9 @@ class ModelSettings(Group):
     api_key: SecretStr = SecretStr("none")
     """Key for ``url``."""
     adapter: str = ""
-    """Name of a LoRA adapter the server has loaded."""
+    """Name of the LoRA adapter to serve (``amends finetune list``), or ``none`` for the model
+    alone; with ``url``, of one that its server has loaded. Empty: the promoted one, else the one
+    that ships for the model; with ``url`` none."""
     port: int = 8181
     """Where vLLM listens when it is started here."""
     first_token_seconds: float = Field(20.0, gt=0)

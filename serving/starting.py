@@ -9,14 +9,15 @@ from retrieval.chroma import ChromaPassageIndex
 from retrieval.indexing import index as bring_up_to_date
 from serving.commands.model import options_for
 from serving.embedding import open_embedder
+from serving.hosting import ModelHost
+from serving.models.adapters import chosen
 from serving.models.catalogue import load as load_catalogue
-from serving.models.convert import convert, converted
-from serving.models.fetch import fetch
-from serving.models.hardware import available_memory, detect
-from serving.models.vllm import VllmServer
+from serving.models.hardware import detect
+from serving.models.takeover import Served
+from serving.relied import look_back
 from serving.settings import Settings
 from serving.steps import Steps
-from serving.wiring import open_index
+from serving.wiring import open_index, open_model
 
 NOT_DOCUMENTS = ("manuals/*/*.md", "*.yaml", "products/*", "personas*", "*.txt")
 """In the demo shop's folder: sources of documents, not documents."""
@@ -55,36 +56,42 @@ async def start_index(
     return index
 
 
-async def start_model(settings: Settings, stack: AsyncExitStack, shown: Steps) -> tuple[str, str]:
-    """Make sure a model is served until ``stack`` ends; its API address and its metrics' address.
+async def say_relied(settings: Settings, index: ChromaPassageIndex, shown: Steps) -> None:
+    """Say how much was told on the strength of texts that have changed since, if anything was.
 
     Raises:
-        AmendsError: It is not in the catalogue, or cannot be fetched, converted or started.
+        LogUnavailable, IndexUnavailable: One of the two cannot be read.
+    """
+    found = await look_back(settings, index)
+    if counted := found.counted():
+        shown.console.print(
+            f"{counted} relied on a text that has changed: amends index --relied",
+            highlight=False,
+            markup=False,
+        )
+
+
+async def start_model(
+    settings: Settings, stack: AsyncExitStack, shown: Steps
+) -> tuple[Served, ModelHost | None]:
+    """Make sure a model is served until ``stack`` ends; what it is, and what can serve another.
+
+    A model at ``model.url`` is served by somebody else: there is no host for it.
+
+    Raises:
+        AmendsError: It is not in the catalogue, or it or its adapter cannot be made ready.
     """
     if settings.model.url:
-        return settings.model.url, ""
+        elsewhere = open_model(settings, settings.model.url)
+        stack.push_async_callback(elsewhere.aclose)
+        return Served(elsewhere, elsewhere.aclose), None
     model = load_catalogue().get(settings.model.name)
-    models = settings.data / "models"
+    adapter = await asyncio.to_thread(chosen, settings)
     step = shown.begin("model")
-    folder = converted(model, models)
-    if folder is None:
-        fetching = f"fetching {model.name}"
-        await asyncio.to_thread(
-            fetch, model, models, progress=lambda done, total: step.say(fetching, done, total)
-        )
-        step.say(f"converting {model.name} (about a minute)")
-        folder = await asyncio.to_thread(convert, model, models)
     hardware = await asyncio.to_thread(detect)
-    server = VllmServer(
-        folder,
-        model.name,
-        settings.model.port,
-        log=settings.data / "vllm.log",
-        options=options_for(model, settings),
-        progress=lambda at: step.say(f"starting · {at.said[:60]}"),
-        memory=available_memory,
-    )
-    await server.start()
-    stack.push_async_callback(server.stop)
-    step.finish(f"{model.name} on {hardware.described()}")
-    return server.url, server.metrics_url
+    host = ModelHost(model, settings, options_for(model, settings), say=step.say)
+    stack.push_async_callback(host.stop)
+    served = await host.serve(adapter)
+    name = f"{model.name} with {adapter.tag}" if adapter else model.name
+    step.finish(f"{name} on {hardware.described()}")
+    return served, host

@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from agent.clock import ShiftedClock
 from agent.conversations import Conversations
 from agent.gate import WriteGate
+from agent.grounding import Vectors
 from agent.identity import ConversationKeys, CustomerTokens
 from agent.ids import Language
 from agent.live import LocalBus
@@ -23,7 +24,9 @@ from agent.log_sql import SqlLog
 from agent.migrations import migrate
 from agent.model import LanguageModel
 from agent.model_langchain import LangchainModel
-from agent.mood_lexicon import LexiconMood
+from agent.mood_e5 import E5Mood
+from agent.products.listed import ListedProducts, read_products
+from agent.products.questions import ProductQuestions
 from agent.proof import OrderProof
 from agent.shop.catalogue import read_catalogue
 from agent.shop.demo import open_demo_shop
@@ -40,7 +43,7 @@ from serving.embedding import open_embedder
 from serving.followup import Followup
 from serving.mailbox import DemoMailbox
 from serving.services import Services
-from serving.settings import Settings
+from serving.settings import NO_ADAPTER, Settings
 
 Clock = Callable[[], datetime]
 
@@ -88,13 +91,25 @@ def open_index(
     return ChromaPassageIndex(embedder, folder=settings.data / folder, rebuild=rebuild)
 
 
-def open_model(settings: Settings, url: str) -> LangchainModel:
-    """The language model at ``url``."""
+def open_model(
+    settings: Settings, url: str, *, adapter: str | None = None, served_as: str = ""
+) -> LangchainModel:
+    """The language model at ``url``.
+
+    Args:
+        settings: Which model, with which limits.
+        url: Base address of its server.
+        adapter: What its adapter is called in events; the settings' name when not given.
+        served_as: The name to ask the server for, when it is neither the adapter's nor the model's.
+    """
+    if adapter is None:
+        adapter = "" if settings.model.adapter == NO_ADAPTER else settings.model.adapter
     return LangchainModel(
         base_url=url,
         model=settings.model.name,
         api_key=settings.model.api_key,
-        adapter=settings.model.adapter,
+        adapter=adapter,
+        served_as=served_as,
         first_token_seconds=settings.model.first_token_seconds,
         total_seconds=settings.model.total_seconds,
     )
@@ -105,7 +120,7 @@ async def running(
     settings: Settings,
     *,
     model: LanguageModel,
-    model_metrics: str = "",
+    model_metrics: Callable[[], str] = lambda: "",
     clock: Clock | None = None,
     index: ChromaPassageIndex | None = None,
 ) -> AsyncIterator[Product]:
@@ -130,7 +145,7 @@ async def running(
         index = index or open_index(settings, embedder)
         await asyncio.to_thread(index.open)
         stack.callback(index.close)
-        retriever = PassageRetriever(index)
+        retriever = PassageRetriever(index, today=lambda: clock().date())
         mailbox = DemoMailbox(settings.data / "mailbox.db", clock)
         secret = await asyncio.to_thread(settings.signing_secret)
         gate = WriteGate(clock)
@@ -144,7 +159,7 @@ async def running(
                     embedder.embed_passages,
                     names=product_names(settings.shop.folder),
                 ),
-                mood=LexiconMood(),
+                mood=E5Mood(embedder.embed_query),
                 retriever=retriever,
                 shop=shop,
                 model=model,
@@ -152,6 +167,8 @@ async def running(
                 proof=OrderProof(shop, mailbox, secret=secret, clock=clock),
                 clock=clock,
                 answerable=settings.retrieval.answerable,
+                vectors=Vectors(embedder.embed_passages),
+                products=ProductQuestions(ListedProducts(read_products(settings.shop.folder), shop.shelf)),
                 passages=settings.retrieval.passages,
                 max_tokens=settings.model.max_tokens,
             ),

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from agent.errors import ModelRejected, ModelTimeout, ModelUnavailable
 from agent.model import Piece, Prompt
@@ -49,7 +50,9 @@ class ScriptedModel:
     generated: int = 0
     """Tokens generated, ever."""
 
-    async def stream(self, prompt: Sequence[Prompt], *, max_tokens: int) -> AsyncIterator[Piece]:
+    async def stream(
+        self, prompt: Sequence[Prompt], *, max_tokens: int, schema: Mapping[str, Any] | None = None
+    ) -> AsyncIterator[Piece]:
         """Stream the scripted answer; see ``LanguageModel.stream``."""
         self.prompts.append(list(prompt))
         self._reachable()

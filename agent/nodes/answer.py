@@ -1,13 +1,14 @@
 """Answer from order facts and from documents.
 
 Order facts are said as they are: nothing generated stands between a shopper and the state
-of their order. Questions to the documents are answered by the model and checked; when it
-is away or nothing it said can stand, the sources are quoted instead.
+of their order. So are product facts where they answer the whole question; where they touch it,
+they are sources beside the passages. Questions to the documents are answered by the model and
+checked; when it is away or nothing it said can stand, the sources are quoted instead.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from langgraph.runtime import Runtime
@@ -18,8 +19,10 @@ from agent.errors import ModelError
 from agent.events import Citation
 from agent.handoff import SOUR, UNSUPPORTED
 from agent.ids import Language
+from agent.joining import joined
 from agent.nodes.orders import ABOUT_ORDERS
 from agent.order_facts import cite, eligibility_fact
+from agent.products import facts as product_facts
 from agent.prompts import VERSION
 from agent.texts import text
 from agent.turn_run import Ports, TurnRun
@@ -27,6 +30,8 @@ from agent.turn_state import TurnContext, TurnState
 from retrieval.passages import Found
 
 QUESTIONS = frozenset({"product_question", "policy_question", "off_topic", "unclear"})
+ASKED = frozenset({"product_question", "policy_question"})
+"""Questions that are answered beside a change asked for in the same message."""
 STATUS_FACTS = 6
 """Order facts told at once; the rest is there when asked for."""
 
@@ -43,10 +48,13 @@ class Answer:
     degraded: bool = False
     supported: bool = True
     outcome: str = "answered"
+    model: str = ""
+    adapter: str = ""
 
-    def cite(self, fact: ev.OrderFact) -> str:
-        """Add an order fact and return its sentence with the mark."""
-        citation = cite(fact, len(self.citations) + 1)
+    def cite(self, fact: ev.OrderFact | ev.ProductFact) -> str:
+        """Add a fact and return its sentence with the mark."""
+        ref = len(self.citations) + 1
+        citation = cite(fact, ref) if isinstance(fact, ev.OrderFact) else product_facts.cite(fact, ref)
         self.citations.append(citation)
         return f"{fact.text} [{citation.ref}]"
 
@@ -57,18 +65,33 @@ async def answer(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
     understanding = state["understanding"]
     language, intents = understanding.language, set(understanding.intents)
     said = Answer()
+    before = state.get("out", [])
+    if before:
+        intents &= ASKED  # the change has been seen to; what is left is the question beside it
     if "complaint" in intents:
         strong = state["mood"].scores.negative >= SOUR
         said.parts.append(text("sorry.strong" if strong else "sorry", language))
         said.replies.append(text("reply.person", language))
-    if intents & ABOUT_ORDERS or understanding.order is not None:
+    if intents & ABOUT_ORDERS or (understanding.order is not None and not before):
         await _from_orders(state, run, ports, said, language)
-    found = state.get("found")
+    found, known = state.get("found"), state.get("known")
     asks = bool(intents & QUESTIONS) or (not said.citations and bool(intents & {"return_eligibility"}))
-    if asks:
+    if asks and known is not None and known.outright:
+        said.parts.append("\n".join(said.cite(fact) for fact in known.facts))
+    elif asks and known is not None and known.missing:
+        said.parts.append(text("product.missing", language, title=known.missing))
+        said.supported, said.outcome = False, "failed"
+    elif asks:
+        if known is not None and known.facts and found is not None:
+            found = replace(found, passages=(*product_facts.passages(known.facts, language), *found.passages))
         if said.parts:
             run.speak("\n".join(said.parts) + "\n\n")
-        await _from_documents(understanding.query or state["text"], found, run, ports, said, language)
+        upset = state["mood"].scores.negative >= SOUR and not said.parts
+        await _from_documents(
+            understanding.query or state["text"], found, run, ports, said, language, upset=upset
+        )
+        if known is not None:
+            said.citations = product_facts.recited(said.citations, known.facts)
     if not said.supported and run.state.mode == "assistant":
         said.replies.insert(0, text("reply.person", language))
     told = ev.AnswerSent(
@@ -81,10 +104,12 @@ async def answer(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
         quick_replies=tuple(dict.fromkeys(said.replies)),
         supported=said.supported,
         degraded=said.degraded,
-        model=ports.model.name if said.how == "generated" else "",
-        adapter=ports.model.adapter if said.how == "generated" else "",
+        model=said.model,
+        adapter=said.adapter,
         prompt=VERSION if said.how == "generated" else "",
     )
+    if before:
+        return {"out": [joined(told, one) if isinstance(one, ev.AnswerSent) else one for one in before]}
     result: TurnState = {"out": [told], "outcome": said.outcome}
     if not said.supported and run.state.unsupported + 1 >= UNSUPPORTED and run.state.mode == "assistant":
         result["reasons"] = ("unsupported_answer",)
@@ -135,7 +160,14 @@ async def _from_orders(
 
 
 async def _from_documents(
-    question: str, found: Found | None, run: TurnRun, ports: Ports, said: Answer, language: Language
+    question: str,
+    found: Found | None,
+    run: TurnRun,
+    ports: Ports,
+    said: Answer,
+    language: Language,
+    *,
+    upset: bool,
 ) -> None:
     if found is None:
         said.parts.append(text("index.down", language))
@@ -154,7 +186,7 @@ async def _from_documents(
         return
     first = len(said.citations) + 1
     try:
-        draft = await generate(run, ports, question, found.passages, language)
+        draft = await generate(run, ports, question, found.passages, language, upset=upset)
     except ModelError:
         words, citations = quote(question, found.passages, language, first=first)
         lead = text("model.down" if words else "model.down.nothing", language)
@@ -166,7 +198,7 @@ async def _from_documents(
     said.withdrawn += draft.withdrawn
     if draft.supported:
         words, citations = settle(draft, found.passages, first=first)
-        said.how = "generated"
+        said.how, said.model, said.adapter = "generated", draft.model, draft.adapter
     else:
         words, citations = quote(question, found.passages, language, first=first)
         words = f"{text('quote.lead', language)}\n{words}"

@@ -6,7 +6,7 @@ Nothing is changed here. The end is either a question back or a proposal from th
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from langgraph.runtime import Runtime
 
@@ -17,6 +17,7 @@ from agent.handoff import SOUR
 from agent.ids import Language, OrderId, TurnId
 from agent.nodes.orders import ACTIONS
 from agent.order_facts import cite, eligibility_fact, money, overview, payment
+from agent.shop.countries import country_code, country_name
 from agent.shop.port import ActionKind, Eligibility, Order, OrderAction, OrderLine
 from agent.texts import names, text
 from agent.turn_state import TurnContext, TurnState
@@ -45,14 +46,18 @@ async def change(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
         return _answer(
             run.turn, language, text("order.not_found", language, order=order.id), outcome="failed"
         )
-    fact = eligibility_fact(order, ruling, language)
-    if not ruling.allowed:
+    fact = _refusal(order, ruling, understanding, language) or eligibility_fact(order, ruling, language)
+    if not ruling.allowed or fact.name.startswith("refused"):
         await run.record(ev.OrderFactsRead(turn=run.turn, facts=(fact,)))
         told = _answer(run.turn, language, f"{fact.text} [1]", citations=(cite(fact),), outcome="failed")
         if state["mood"].scores.negative >= SOUR and run.state.mode == "assistant":
             told["reasons"] = ("out_of_policy",)
         return told
     details, question = _details(kind, order, ruling, understanding, run.state.asking, language)
+    if kind == "change_address" and not _reachable(details, ruling):
+        country = country_name(country_code(str(details["country"])) or str(details["country"]), language)
+        words = text("address.not_served", language, order=order.id, country=country)
+        return _answer(run.turn, language, words, replies=(text("reply.person", language),), outcome="failed")
     action = OrderAction(kind=kind, order=order.id, arguments=details)
     if question is not None:
         words, replies = question
@@ -68,6 +73,27 @@ async def change(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
     hint = text("confirm.hint", language)  # the proposal itself says what will happen
     out += [proposal, ev.AnswerSent(turn=run.turn, text=hint, language=language, how="composed")]
     return {"out": out, "outcome": "proposed"}
+
+
+def _refusal(
+    order: Order, ruling: Eligibility, understanding: Understanding, language: Language
+) -> ev.OrderFact | None:
+    """Why the very item that is named cannot be sent back, where others of the order can."""
+    product = understanding.slots.get("product", "").lower()
+    named = [line for line in order.lines if product and _called(line, product)]
+    if len(named) != 1 or named[0].line not in ruling.refused:
+        return None
+    words = ruling.refused[named[0].line][language]
+    number = named[0].line
+    return ev.OrderFact(
+        id=f"{order.id}#refused.{number}", order=order.id, name=f"refused.{number}", text=words
+    )
+
+
+def _reachable(details: Mapping[str, object], ruling: Eligibility) -> bool:
+    """Whether the order can be sent to the address; an unknown country is left to the shop."""
+    code = country_code(str(details.get("country", "")))
+    return ruling.countries is None or code is None or code in ruling.countries
 
 
 def _kind(understanding: Understanding, asking: ev.ProposedAction | None) -> ActionKind:
@@ -171,8 +197,12 @@ def _chosen(lines: Sequence[OrderLine], slots: object) -> list[OrderLine]:
     if number.isdigit():
         return [line for line in lines if line.line == int(number)]
     product = str(slots.get("product", "")).lower()
-    named = [line for line in lines if product and any(product in t.lower() for t in line.title.values())]
+    named = [line for line in lines if product and _called(line, product)]
     return named if len(named) == 1 else []
+
+
+def _called(line: OrderLine, product: str) -> bool:
+    return any(product in title.lower() for title in line.title.values())
 
 
 def _summary(action: OrderAction, order: Order, ruling: Eligibility, language: Language) -> str:

@@ -9,6 +9,7 @@ from agent.events import EventBody
 from agent.ids import Language
 from agent.texts import text
 from agent.turn_state import TurnContext, TurnState
+from agent.understanding import Understanding
 
 
 async def converse(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
@@ -39,6 +40,10 @@ async def converse(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState
             words, outcome = text("nothing_to_confirm", language), "asked"
         case "off_topic":
             words, replies = text("off_topic", language), _help(language)
+        case _ if (leaning := _leaning(understanding)) and run.state.open_proposal(ports.clock()) is not None:
+            # A yes or no in other words changes nothing: only the button or the exact word does.
+            words = text("confirm.hint" if leaning == "yes" else "declined", language)
+            outcome = "asked"
         case _:
             words, outcome, replies = text("unclear", language), "failed", _help(language)
     if run.state.mode == "waiting" and outcome == "failed":
@@ -47,6 +52,10 @@ async def converse(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState
         ev.AnswerSent(turn=run.turn, text=words, language=language, how="composed", quick_replies=replies)
     )
     return {"out": out, "outcome": outcome}
+
+
+def _leaning(understanding: Understanding | None) -> str:
+    return "" if understanding is None else understanding.slots.get("leaning", "")
 
 
 def _help(language: Language) -> tuple[str, ...]:

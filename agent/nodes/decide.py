@@ -33,6 +33,7 @@ async def decide(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
         and not asked & ABOUT_ORDERS
         and found is not None
         and found.answerable < ports.answerable
+        and not _known(state)
     )
     earlier = [mood for mood in run.state.moods if run.state.since_handback < mood.seq < _first(run)]
     situation = handoff.Situation(
@@ -67,14 +68,27 @@ def route(
     if intents & (QUESTIONS | ABOUT_ORDERS) or understanding.order is not None:
         return "answer"
     found = state.get("found")
-    if intents & {"unclear", "off_topic"} and found and found.answerable >= ports.answerable:
+    answered = _known(state) or (found is not None and found.answerable >= ports.answerable)
+    if intents & {"unclear", "off_topic"} and answered:
         return "answer"
     return "converse"
 
 
-def after_change(state: TurnState) -> Literal["hand_over", "__end__"]:
-    """A change that needs a person goes on to one."""
+def after(state: TurnState) -> Literal["hand_over", "__end__"]:
+    """What turns out to need a person goes on to one."""
     return "hand_over" if state.get("reasons") else "__end__"
+
+
+def after_change(
+    state: TurnState, runtime: Runtime[TurnContext]
+) -> Literal["hand_over", "answer", "__end__"]:
+    """A question in the same message is answered too, where the documents do."""
+    if state.get("reasons"):
+        return "hand_over"
+    found = state.get("found")
+    asked = bool(set(state["understanding"].intents) & QUESTIONS)
+    answered = found is not None and found.answerable >= runtime.context.ports.answerable
+    return "answer" if asked and answered else "__end__"
 
 
 def _needs_proof(state: TurnState, run: TurnRun) -> bool:
@@ -87,6 +101,12 @@ def _needs_proof(state: TurnState, run: TurnRun) -> bool:
         return "prove_order" in intents
     about_own = intents & ABOUT_ORDERS - {"complaint", "return_eligibility"}
     return bool(about_own) or "prove_order" in intents or understanding.email is not None
+
+
+def _known(state: TurnState) -> bool:
+    """Whether product data answers the whole question."""
+    known = state.get("known")
+    return known is not None and known.outright
 
 
 def _goes_on(state: TurnState, run: TurnRun) -> bool:

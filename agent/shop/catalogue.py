@@ -1,7 +1,7 @@
 """The demo shop's products, read from ``products/*.yaml`` into types.
 
-Only what the store needs is read here; descriptions, specs and care texts are documents and
-go to retrieval.
+What the store and answers about attributes need is read here; descriptions are documents and go
+to retrieval.
 """
 
 from __future__ import annotations
@@ -45,6 +45,22 @@ class Variant(Record):
     stock: int = Field(ge=0)
     price: Decimal | None = Field(None, gt=0, decimal_places=2)
     """Only where it differs from the product's."""
+    option: str = ""
+    """What tells the product's variants apart: ``colour``, ``size`` …"""
+
+
+class SpecRow(Record):
+    """A row of a product's specifications."""
+
+    name: Text
+    value: Text
+
+
+class Category(Record):
+    """A group of products; products of ``products/tents.yaml`` are in ``tents``."""
+
+    id: str
+    title: Text
 
 
 class Product(Record):
@@ -57,6 +73,12 @@ class Product(Record):
     return_only_sealed: str | None = None
     """Why it may only come back unopened: a key of the rules' ``sealed_only``."""
     variants: tuple[Variant, ...] = Field(min_length=1)
+    category: str = ""
+    """Id of its category: the name of its file."""
+    specs: tuple[SpecRow, ...] = ()
+    care: Text | None = None
+    weight_g: int | None = Field(None, gt=0)
+    warranty_years: int | None = Field(None, ge=0)
 
     def price_of(self, variant: Variant) -> Decimal:
         """The variant's price: its own, or the product's."""
@@ -115,13 +137,19 @@ def read_catalogue(folder: Path) -> Catalogue:
     products: list[Product] = []
     for path in sorted((folder / "products").glob("*.yaml")):
         in_file: tuple[Product, ...] = read_yaml(path, tuple[Product, ...])
-        products.extend(in_file)
+        products.extend(product.model_copy(update={"category": path.stem}) for product in in_file)
     catalogue = Catalogue(tuple(products))
     if not products:
         raise ValueError(f"{folder / 'products'}: no products")
     _refuse_twins("product", [product.id for product in products])
     _refuse_twins("SKU", [variant.sku for _, variant in catalogue.items()])
     return catalogue
+
+
+def read_categories(folder: Path) -> dict[str, Text]:
+    """Titles of the categories in ``folder/categories.yaml`` by id; raises ``ValueError`` if broken."""
+    found: tuple[Category, ...] = read_yaml(folder / "categories.yaml", tuple[Category, ...])
+    return {category.id: category.title for category in found}
 
 
 def _refuse_twins(what: str, names: list[str]) -> None:

@@ -55,7 +55,9 @@ async def read_facts(connection: AsyncConnection, order: Order, rules: ShopRules
             shipments.c.order == order.id, ~shipments.c.replacement
         )
     )
+    method = await connection.scalar(select(orders.c.shipping_method).where(orders.c.id == order.id))
     return OrderFacts(
+        countries=frozenset(rules.method(method or "").regions),
         state=order.state,
         lines=tuple(
             LineFacts(

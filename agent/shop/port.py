@@ -158,6 +158,10 @@ class Eligibility:
     until: date | None = None
     choices: tuple[ExchangeChoice, ...] = ()
     """What the lines can be exchanged for (``exchange`` alone)."""
+    refused: Mapping[int, Mapping[Language, str]] = field(default_factory=dict)
+    """Why it cannot apply to each other line, a sentence for the shopper."""
+    countries: frozenset[str] | None = None
+    """ISO codes of the countries the order can be sent to (``change_address`` alone); ``None``: any."""
 
 
 @dataclass(frozen=True)

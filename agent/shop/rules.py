@@ -7,7 +7,7 @@ a database. The policy pages say the same in words.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -125,6 +125,8 @@ class OrderFacts:
     payment_method: str
     delivered: date | None = None
     """Day of delivery in the shop's time zone; the last parcel's when there are several."""
+    countries: frozenset[str] = frozenset()
+    """Where the order's shipping method goes, ISO codes."""
 
 
 Sentences = Mapping[Language, str]
@@ -216,7 +218,8 @@ def _until_packed(action: ActionKind, facts: OrderFacts, rules: ShopRules) -> El
             "zh": f"订单尚未打包，可以取消。{amount} 将在 {days} 个工作日内"
             f"原路退回（{rules.payment(facts.payment_method, 'zh')}）。",
         }
-    return _verdict(action, "not_packed_yet", explanation, rules, allowed=True)
+    verdict = _verdict(action, "not_packed_yet", explanation, rules, allowed=True)
+    return replace(verdict, countries=facts.countries) if action == "change_address" else verdict
 
 
 def _after_delivery(action: ActionKind, facts: OrderFacts, today: date, rules: ShopRules) -> Eligibility:
@@ -250,7 +253,7 @@ def _after_delivery(action: ActionKind, facts: OrderFacts, today: date, rules: S
         if action == "exchange" and line.line in lines
         for sku, name in sorted(line.swaps.items())
     )
-    return _verdict(
+    verdict = _verdict(
         action,
         "within_window",
         explanation,
@@ -260,6 +263,19 @@ def _after_delivery(action: ActionKind, facts: OrderFacts, today: date, rules: S
         until=until,
         choices=choices,
     )
+    return replace(verdict, refused=_refused(action, facts))
+
+
+def _refused(action: ActionKind, facts: OrderFacts) -> dict[int, Sentences]:
+    """Why each line that is left out is."""
+    return {
+        line.line: {
+            language: words.format(title=line.title.get(language, line.line))
+            for language, words in said.items()
+        }
+        for line in facts.lines
+        if (rule := line_rule(action, line)) is not None and (said := _ONE_LINE[rule])
+    }
 
 
 _NOT_DELIVERED: Final[Mapping[ActionKind, Sentences]] = {
@@ -287,6 +303,24 @@ _NO_LINE: Final[Mapping[str, Sentences]] = {
         "en": "No other size or colour of these items is in stock for an exchange at the moment. "
         "They may be returned instead.",
         "zh": "这些商品目前没有其他尺码或颜色的现货可供换货，可以选择退货。",
+    },
+}
+
+
+_ONE_LINE: Final[Mapping[str, Sentences]] = {
+    "already_returned": {
+        "en": "{title}: this item is already in a return or an exchange.",
+        "zh": "{title}：该商品已申请退货或换货。",
+    },
+    "final_sale": {
+        "en": "{title}: this item is final sale and can't be returned or exchanged. If it is faulty, its "
+        "warranty applies.",
+        "zh": "{title}：该商品为清仓不退换商品，不支持退货和换货；如有质量问题，可按保修政策处理。",
+    },
+    "no_variant_in_stock": {
+        "en": "{title}: no other size or colour is in stock for an exchange at the moment. It may be "
+        "returned instead.",
+        "zh": "{title}：目前没有其他尺码或颜色的现货可供换货，可以选择退货。",
     },
 }
 

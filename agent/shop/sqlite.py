@@ -23,13 +23,14 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from agent.errors import ActionNotAllowed, IdempotencyMismatch, OrderNotFound, ShopUnavailable
 from agent.ids import CustomerId, Language, OrderId
+from agent.products.port import Shelf
 from agent.scope import Scope
 from agent.shop.arguments import fingerprint, parse
 from agent.shop.changes import change, read_facts
 from agent.shop.port import ActionKind, ActionResult, Customer, Eligibility, Order, OrderAction
 from agent.shop.rows import read_customers, read_orders
 from agent.shop.rules import ShopRules, eligibility
-from agent.shop.schema import actions, customers, orders
+from agent.shop.schema import actions, customers, orders, variants
 
 T = TypeVar("T")
 
@@ -170,6 +171,16 @@ class SqliteShop:
         email_of_order = "" if owner is None else owner.email
         same = hmac.compare_digest(_plain(email).encode(), _plain(email_of_order).encode())
         return CustomerId(owner.id) if owner is not None and same else None
+
+    async def shelf(self, product: str) -> Mapping[str, Shelf]:
+        """Price and pieces that can be bought, by SKU; empty for an unknown product."""
+        query = select(variants).where(variants.c.product == product)
+
+        async def work(connection: AsyncConnection) -> Mapping[str, Shelf]:
+            rows = (await connection.execute(query)).all()
+            return {row.sku: Shelf(row.price, row.available) for row in rows}
+
+        return await self._transact(work)
 
     # The operator's view.
 

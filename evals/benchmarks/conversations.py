@@ -19,7 +19,7 @@ from pathlib import Path
 
 from agent.events import Event
 from agent.log_sql import SqlLog
-from agent.mood_lexicon import LexiconMood
+from agent.mood_e5 import E5Mood
 from agent.prompts import VERSION as PROMPT
 from agent.slots import OrderNumbers
 from agent.understand_e5 import E5Reader
@@ -80,9 +80,9 @@ class Tried:
     why: str
 
 
-def plain_version() -> Version:
+def plain_version(embedder: Embedder) -> Version:
     """The product without a language model: the best sentences of what it found are its answers."""
-    return Version(model=ExtractiveModel(), mood=LexiconMood())
+    return Version(model=ExtractiveModel(), mood=E5Mood(embedder.embed_query))
 
 
 def describe(version: Version, repeats: int) -> str:
@@ -116,7 +116,7 @@ async def _attempt_all(
             tasks.name,
             tasks=by_id,
             open=tasks.open,
-            retriever=PassageRetriever(index),
+            retriever=PassageRetriever(index, today=lambda: tasks.now.date()),
             reader=E5Reader(
                 embedder.embed_query, embedder.embed_passages, names=tasks.names, numbers=tasks.numbers
             ),

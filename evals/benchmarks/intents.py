@@ -161,7 +161,7 @@ def _fit(rows: Sequence[_Message], vectors: Mapping[str, Sequence[float]]) -> We
     # The names stand for classes alone; the classifier does not look at them.
     labels = [cast("Intent", row.intent) for row in rows]
     matrix = _matrix(rows, vectors)
-    return classifier.fit(matrix, labels, probe=matrix[0])
+    return classifier.fit(matrix, [(label,) for label in labels], probe=matrix[0], penalty=3e-5)
 
 
 def _read(
@@ -219,9 +219,11 @@ def _as_shipped(
         return ()
     shared = [row for row in rows if row.intent in SHOP_INTENTS]
     weights = classifier.load()
-    if not shared or len(next(iter(vectors.values()))) != weights.mean.shape[0]:
+    if not shared or 2 * len(next(iter(vectors.values()))) != weights.mean.shape[0]:
         return ()
-    p = weights.probabilities(_matrix(shared, vectors), [normalise(row.text) for row in shared])
+    p = weights.probabilities(
+        classifier.paired(_matrix(shared, vectors)), [normalise(row.text) for row in shared]
+    )
     right = [
         weights.intents[int(best)] in SHOP_INTENTS[row.intent]
         for best, row in zip(p.argmax(axis=1), shared, strict=True)

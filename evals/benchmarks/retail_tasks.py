@@ -64,7 +64,8 @@ def scenarios(path: Path) -> list[ImportedTask]:
 
 def run(path: Path, progress: Progress) -> BenchmarkReport:
     """Measure the product without a language model."""
-    return measure(path, progress, version=plain_version(), embedder=E5Embedder())
+    embedder = E5Embedder()
+    return measure(path, progress, version=plain_version(embedder), embedder=embedder)
 
 
 def measure(

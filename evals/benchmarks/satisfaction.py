@@ -1,8 +1,8 @@
 """Satisfaction turn by turn: what the product's mood scorer makes of each shopper turn.
 
 Format: one conversation a line, ``{"id", "lang": "zh"|"en", "source", "turns": [{"role":
-"user"|"agent", "text", "satisfaction": null|0|1|2}]}``. A turn is judged from itself and the
-shopper's turns before it; nothing later is read.
+"user"|"agent", "text", "satisfaction": null|0|1|2}]}``. A turn is judged from itself, the
+shopper's turns and the agent's last turn before it; nothing later is read.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from pathlib import Path
 import numpy as np
 
 from agent.ids import Language
-from agent.mood_lexicon import LexiconMood
+from agent.mood import MoodScorer
+from agent.mood_e5 import E5Mood
 from evals.benchmarks.data import Row, data_files, is_training, read_rows
 from evals.benchmarks.intervals import Rows, Statistic, auc_of, kept, macro_f1_of, mean_of, measured
 from evals.benchmarks.report import Anchor, BenchmarkReport, DataInvalid, Figure, Progress
+from retrieval.e5 import E5Embedder
 
 CLASSES = (0, 1, 2)
 """Dissatisfied, neutral, satisfied."""
@@ -51,6 +53,8 @@ class _Turn:
     text: str
     earlier: tuple[str, ...]
     """The shopper's turns before it, oldest first."""
+    before: str
+    """The agent's last turn before it; empty if there is none."""
     lately: str
     """The last turns of both sides and this one, marked by role."""
     label: int
@@ -66,7 +70,7 @@ def run(path: Path, progress: Progress) -> BenchmarkReport:
     turns = [turn for file in files for turn in _rated(file)]
     if not turns:
         raise DataInvalid(f"{path}, field turns[].satisfaction: no turn of a shopper is rated")
-    scorer = LexiconMood()
+    scorer = E5Mood(E5Embedder().embed_query)
     read = [_scores(scorer, turn) for turn in progress(turns, "reading turns", len(turns))]
     guesses = [int(np.argmax(scores)) for scores in read]
     fitted = _fitted(files, turns)
@@ -101,8 +105,9 @@ def run(path: Path, progress: Progress) -> BenchmarkReport:
     return BenchmarkReport(
         benchmark="satisfaction",
         data=str(path),
-        method=f"agent.mood_lexicon ({scorer.name}) on each rated turn with the shopper's earlier turns; the "
-        "most probable of negative, neutral, positive is dissatisfied, neutral, satisfied.",
+        method=f"agent.mood_e5 ({scorer.name}) on each rated turn with the shopper's earlier turns and the "
+        "agent's last one; the most probable of negative, neutral, positive is dissatisfied, neutral, "
+        "satisfied.",
         figures=tuple(figures),
         notes=tuple(notes),
         details={
@@ -144,6 +149,7 @@ def _conversation(row: Row) -> list[_Turn]:
                     language=language,
                     text=text,
                     earlier=tuple(line for who, line in said if who == "user"),
+                    before=next((line for who, line in reversed(said) if who == "agent"), ""),
                     lately="\n".join(f"{who}: {line}" for who, line in [*said[-_HISTORY:], (role, text)]),
                     label=label,
                 )
@@ -152,8 +158,8 @@ def _conversation(row: Row) -> list[_Turn]:
     return turns
 
 
-def _scores(scorer: LexiconMood, turn: _Turn) -> tuple[float, float, float]:
-    scores = scorer.score(turn.text, language=turn.language, earlier=turn.earlier).scores
+def _scores(scorer: MoodScorer, turn: _Turn) -> tuple[float, float, float]:
+    scores = scorer.score(turn.text, language=turn.language, earlier=turn.earlier, before=turn.before).scores
     return scores.negative, scores.neutral, scores.positive
 
 

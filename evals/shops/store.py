@@ -14,13 +14,16 @@ from typing import Any
 
 from agent.clock import ShiftedClock
 from agent.errors import ShopUnavailable
+from agent.grounding import Vectors
 from agent.ids import CustomerId, OrderId
+from agent.products.listed import ListedProducts, read_products
+from agent.products.questions import ProductQuestions
 from agent.scope import Scope
 from agent.shop.demo import open_demo_shop
 from agent.shop.port import Order, OrderAction, ShopRecords
 from agent.shop.sqlite import SqliteShop
 from agent.understanding import Reader
-from evals.faults import FaultyRetriever, FaultyShop
+from evals.faults import FaultyRetriever, FaultyShop, faulty_shelf
 from evals.planted import PlantedIndex
 from evals.scenario import Scenario
 from evals.world import Outbox, ReferenceInvalid, Secret, Snapshot, World, carried_out
@@ -54,8 +57,10 @@ class StoreStage:
     ) -> None:
         self.name = "fernway"
         self._folder = folder
+        self._products = read_products(folder)
         self._index = index
         self._embedder = embedder
+        self._vectors = Vectors(embedder.embed_passages)
         self._reader = reader
         self._work = Path(tempfile.mkdtemp(prefix="amends-eval-"))
         self._seed = self._work / "seed.db"
@@ -117,8 +122,9 @@ class StoreStage:
                 await seed.close()
 
         world = World(
+            vectors=self._vectors,
             shop=shop,
-            retriever=PassageRetriever(self._index),
+            retriever=PassageRetriever(self._index, today=lambda: clock().date()),
             reader=self._reader,
             clock=clock,
             outbox=Outbox(),
@@ -128,9 +134,12 @@ class StoreStage:
             customer=customer,
         )
         if scenario.faults.documents:
-            world.retriever = PassageRetriever(PlantedIndex(self._index, self._embedder, scenario, world))
+            planted = PlantedIndex(self._index, self._embedder, scenario, world)
+            world.retriever = PassageRetriever(planted, today=lambda: clock().date())
         world.retriever = FaultyRetriever(world.retriever, world, scenario.faults)
         world.shop = FaultyShop(shop, world, scenario.faults)
+        shelf = faulty_shelf(shop.shelf, world, scenario.faults)
+        world.products = ProductQuestions(ListedProducts(self._products, shelf))
         return world
 
     @staticmethod

@@ -49,6 +49,12 @@ _FILE_WIDTH = 140
 
 T = TypeVar("T")
 
+Data = Annotated[
+    Path, typer.Option(help="A file in the set's format, or a folder in the layout of its README.")
+]
+Out = Annotated[Path | None, typer.Option(help="Write a JSON report here.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the report as one JSON object.")]
+
 
 @app.callback()
 def bench() -> None:
@@ -140,6 +146,59 @@ async def ask(url: str, question: Question) -> Wait:
     )
 
 
+@app.command("serving")
+def serving_speed(
+    model: Annotated[str, typer.Option(help="Name in the catalogue; by default the settings'.")] = "",
+    configs: Annotated[
+        str, typer.Option(help="Of shipped, ours, int8, transformers, with commas; by default all there are.")
+    ] = "",
+    data: Annotated[
+        Path, typer.Option(help="Questions: a YAML list of id, language, customer, text.")
+    ] = TYPICAL,
+    rounds: Annotated[int, typer.Option(min=1, help="Measure everything this often, in turn.")] = 3,
+    out: Out = None,
+    as_json: AsJson = False,
+) -> None:
+    """How fast the model answers the product's own prompts, served in several ways side by side.
+
+    Stop a running server first. With the default model on two cores it takes about half an hour.
+
+    Exit codes: 0 measured, 1 it cannot be measured for the reason printed, 2 the questions cannot be read.
+    """
+    from agent.errors import AmendsError
+    from retrieval.errors import RetrievalError
+    from serving.speed.command import run
+    from serving.speed.prompts import for_documents
+    from serving.speed.report import lines, tables
+
+    console = Console(stderr=True)
+    try:
+        questions = for_documents(read_questions(data))
+    except (ValueError, OSError) as error:
+        console.print(str(error), style="red", markup=False, soft_wrap=True)
+        raise typer.Exit(UNREADABLE) from None
+    names = [name.strip() for name in configs.split(",") if name.strip()]
+    try:
+        said = asyncio.run(run(model, names, questions, rounds, console))
+    except (AmendsError, RetrievalError) as error:
+        console.print(f"amends bench: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        console.print("stopped")
+        raise typer.Exit(130) from None
+    text = json.dumps(said, ensure_ascii=False, indent=2)
+    if out is not None:
+        _write(out, text, console)
+    if as_json:
+        typer.echo(text)
+        return
+    shown = _figures_console()
+    for table in tables(said):
+        shown.print(table)
+    for line in lines(said):
+        shown.print(line, soft_wrap=True)
+
+
 def measure(load: Callable[[], Benchmark], data: Path, out: Path | None, as_json: bool) -> None:
     """Run one benchmark, show its figures, write its report."""
     console = Console(stderr=True)
@@ -166,15 +225,24 @@ def measure(load: Callable[[], Benchmark], data: Path, out: Path | None, as_json
         raise typer.Exit(UNREADABLE) from None
     text = json.dumps(report.as_json(), ensure_ascii=False, indent=2)
     if out is not None:
-        try:
-            out.write_text(text + "\n", encoding="utf-8")
-        except OSError as error:
-            console.print(f"{out}: {error.strerror}", style="red", markup=False, soft_wrap=True)
-            raise typer.Exit(UNREADABLE) from None
+        _write(out, text, console)
     if as_json:
         typer.echo(text)
     else:
         _show(report)
+
+
+def _write(out: Path, text: str, console: Console) -> None:
+    try:
+        out.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        console.print(f"{out}: {error.strerror}", style="red", markup=False, soft_wrap=True)
+        raise typer.Exit(UNREADABLE) from None
+
+
+def _figures_console() -> Console:
+    console = Console(highlight=False, markup=False)
+    return console if console.is_terminal else Console(highlight=False, markup=False, width=_FILE_WIDTH)
 
 
 def _bar(console: Console) -> Progress:
@@ -204,9 +272,7 @@ def _show(report: BenchmarkReport) -> None:
     for figure in report.figures:
         anchors = ", ".join(f"{anchor.value:.3f} [{sources[anchor.source]}]" for anchor in figure.anchors)
         table.add_row(*_cells(figure), anchors)
-    console = Console(highlight=False, markup=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, markup=False, width=_FILE_WIDTH)
+    console = _figures_console()
     console.print(f"{report.benchmark}, {report.data}")
     console.print(table)
     for source, number in sources.items():
@@ -220,13 +286,6 @@ def _cells(figure: Figure) -> tuple[str, str, str, str, str]:
     arrow = {"higher": "", "lower": " (lower is better)"}.get(figure.better, "")
     interval = "-" if figure.low == figure.high == figure.value else f"{figure.low:.3f} - {figure.high:.3f}"
     return f"{figure.name}{arrow}", figure.slice, f"{figure.value:.3f}", interval, str(figure.n)
-
-
-Data = Annotated[
-    Path, typer.Option(help="A file in the set's format, or a folder in the layout of its README.")
-]
-Out = Annotated[Path | None, typer.Option(help="Write a JSON report here.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the report as one JSON object.")]
 
 
 def _command(name: str) -> Callable[..., None]:
@@ -265,13 +324,14 @@ def _held(name: str, model: str, url: str, repeats: int) -> Benchmark:
     from serving.settings import load as load_settings
     from serving.wiring import open_model
 
+    embedder = E5Embedder()
     if model:
         settings = with_model(load_settings(), name=model, url=url)
-        tested = version(settings, open_model(settings, url))
+        tested = version(settings, open_model(settings, url), embedder)
     else:
-        tested = plain_version()
+        tested = plain_version(embedder)
     measure_ = load_conversations(name)
-    return partial(measure_, version=tested, embedder=E5Embedder(), repeats=repeats)
+    return partial(measure_, version=tested, embedder=embedder, repeats=repeats)
 
 
 for _name, _line in BENCHMARKS.items():

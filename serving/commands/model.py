@@ -30,6 +30,9 @@ app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 Name = Annotated[str, typer.Argument(help="Name in the catalogue (amends model list).")]
 
+LORA_RANK = 64
+"""Highest rank of an adapter that a GPU's server takes; it reserves memory for it."""
+
 
 @app.callback()
 def model() -> None:
@@ -112,14 +115,16 @@ def serve(
 
 def options_for(entry: CatalogueModel, settings: Settings) -> VllmOptions:
     """How a model is served on this machine under these settings."""
+    device = detect().device
     return VllmOptions(
-        device=detect().device,
+        device=device,
         dtype=entry.dtype,
         max_model_len=entry.served_length,
         memory_gib=entry.memory_gib,
         kv_cache_gib=settings.model.kv_cache_gib,
         speculation=Speculation() if settings.model.speculation else None,
         cache=settings.data / "cache",
+        lora_rank=LORA_RANK if device == "cuda" else 0,
     )
 
 

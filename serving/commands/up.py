@@ -12,12 +12,16 @@ from rich.console import Console
 from rich.panel import Panel
 
 from agent.errors import AmendsError
+from finetune.promotions import FILE as PROMOTED
 from retrieval.errors import RetrievalError
+from serving.hosting import ModelHost
 from serving.http import CannotListen, HttpServer, StartFailed, listen
+from serving.models.adapters import chosen
+from serving.models.takeover import SwitchingModel, Takeover
 from serving.settings import Settings, load
-from serving.starting import start_index, start_model
+from serving.starting import say_relied, start_index, start_model
 from serving.steps import steps
-from serving.wiring import open_model, running
+from serving.wiring import running
 
 app = typer.Typer(add_completion=False)
 
@@ -58,24 +62,30 @@ async def serve(settings: Settings, console: Console, *, reindex: bool) -> None:
         loop.add_signal_handler(number, signalled)
     try:
         async with AsyncExitStack() as stack:
+            # Left last, when nothing that asks a model runs any more, whichever took over by then.
+            models = await stack.enter_async_context(AsyncExitStack())
             with steps(console) as shown:
                 prepare_index = asyncio.create_task(
                     start_index(settings, shown, reindex=reindex), name="index"
                 )
                 try:
-                    url, metrics = await start_model(settings, stack, shown)
+                    served, host = await start_model(settings, models, shown)
                     index = await prepare_index
                 except BaseException:
                     prepare_index.cancel()
                     await asyncio.gather(prepare_index, return_exceptions=True)
                     raise
-                model = open_model(settings, url)
+                model = SwitchingModel(served)
+                await say_relied(settings, index, shown)
                 product = await stack.enter_async_context(
-                    running(settings, model=model, model_metrics=metrics, index=index)
+                    running(settings, model=model, model_metrics=lambda: model.served.metrics, index=index)
                 )
                 server = HttpServer(product.app, listening)
                 await server.start()
                 stack.push_async_callback(server.stop)
+            if host is not None and not settings.model.adapter:
+                watch = asyncio.create_task(_takeover(settings, model, host, console).watch())
+                stack.push_async_callback(_end, watch)
             ready = True
             _announce(console, server, settings)
             waits = [asyncio.create_task(stop.wait()), asyncio.create_task(server.wait())]
@@ -89,6 +99,22 @@ async def serve(settings: Settings, console: Console, *, reindex: bool) -> None:
         console.print("stopped before it was ready")
     finally:
         listening.close()
+
+
+def _takeover(settings: Settings, model: SwitchingModel, host: ModelHost, console: Console) -> Takeover:
+    return Takeover(
+        model,
+        serve=host.serve,
+        wanted=lambda: chosen(settings),
+        promoted=settings.data / PROMOTED,
+        say=lambda line: console.print(line, markup=False, highlight=False),
+    )
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    """End a task and wait until it has undone what it was about."""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def _announce(console: Console, server: HttpServer, settings: Settings) -> None:

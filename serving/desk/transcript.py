@@ -113,6 +113,10 @@ def _simple(event: Event, words: Words) -> Item | None:
             orders = ", ".join(dict.fromkeys(str(fact.order) for fact in body.facts))
             looked = words("lookup", orders=orders)
             return Item(seq, at, "lookup", looked, lines=tuple(fact.text for fact in body.facts))
+        case ev.ProductFactsRead() if body.facts:
+            products = ", ".join(dict.fromkeys(fact.title for fact in body.facts))
+            looked = words("lookup_product", products=products)
+            return Item(seq, at, "lookup", looked, lines=tuple(fact.text for fact in body.facts))
         case ev.ConversationStarted():
             return system("started", channel=words.code("channel", body.channel))
         case ev.ConversationIdentified(customer=str()):

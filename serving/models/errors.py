@@ -12,6 +12,7 @@ ModelSetupError
     ├── NotEnoughMemory
     ├── EngineMissing    vLLM is not installed
     ├── StartFailed      it ended, or was not healthy in time
+    ├── AdapterRefused   it could not load a LoRA adapter
     └── GaveUp           it died too often
 
 An operator reads these, so every message ends with what to do.
@@ -139,6 +140,18 @@ class StartFailed(ServerError):
     def __init__(self, what: str, log: Path, lines: Iterable[str]) -> None:
         said = "".join(f"\n  {line}" for line in lines)
         super().__init__(f"{what}. The whole log is in {log}; it ends with:{said or ' nothing'}")
+
+
+class AdapterRefused(ServerError):
+    """The running server could not load a LoRA adapter."""
+
+    code = "model_setup.adapter"
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(
+            f"the model server does not take the adapter {name} ({why}). Check it with "
+            "amends finetune list, or promote another."
+        )
 
 
 class GaveUp(ServerError):

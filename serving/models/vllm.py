@@ -26,6 +26,7 @@ import httpx
 from serving.models import guard
 from serving.models.errors import (
     GIB,
+    AdapterRefused,
     EngineMissing,
     GaveUp,
     NotEnoughMemory,
@@ -116,6 +117,9 @@ class VllmOptions:
     C++ compiler on a CPU; without one the model runs as it is written."""
     cache: Path | None = None
     """Where compiled graphs are kept for the next start; ``None``: where vLLM keeps them."""
+    lora_rank: int = 0
+    """Highest rank of the LoRA adapters it can take while it serves; 0: none. On a CPU a live adapter
+    costs several times the speed, so that there it is merged into the weights instead."""
     program: tuple[str, ...] = PROGRAM
 
 
@@ -154,6 +158,8 @@ class VllmServer:
         self.log = log
         self.options = options or VllmOptions()
         self.state: State = "stopped"
+        self.adapters: dict[str, Path] = {}
+        """LoRA adapters by the name they are asked for, the same after a restart."""
         self._progress = progress or (lambda _: None)
         self._memory = memory
         self._environ = environ
@@ -213,6 +219,27 @@ class VllmServer:
         if self.state != "failed":
             self.state = "stopped"
 
+    async def load_adapter(self, name: str, folder: Path) -> None:
+        """Serve an adapter too, under ``name``, without a pause.
+
+        Raises:
+            AdapterRefused: The server could not load it.
+        """
+        request = {"lora_name": name, "lora_path": _absolute(folder)}
+        try:
+            answer = await self._client.post("/v1/load_lora_adapter", json=request, timeout=120.0)
+        except httpx.HTTPError as error:
+            raise AdapterRefused(name, type(error).__name__) from error
+        if answer.status_code != httpx.codes.OK:
+            raise AdapterRefused(name, answer.text[:300])
+        self.adapters[name] = folder
+
+    async def unload_adapter(self, name: str) -> None:
+        """Serve an adapter no longer. One that the server does not know is no error."""
+        self.adapters.pop(name, None)
+        with contextlib.suppress(httpx.HTTPError):
+            await self._client.post("/v1/unload_lora_adapter", json={"lora_name": name})
+
     async def wait(self) -> None:
         """Wait as long as the server is watched; raise ``GaveUp`` when it died too often."""
         if self._watcher is not None:
@@ -264,6 +291,11 @@ class VllmServer:
         ]  # fmt: skip
         if not options.compiled:
             command += ["--enforce-eager"]
+        if options.lora_rank:
+            command += ["--enable-lora", "--max-lora-rank", str(options.lora_rank), "--max-loras", "2"]
+            if self.adapters:
+                loaded = [f"{name}={_absolute(folder)}" for name, folder in self.adapters.items()]
+                command += ["--lora-modules", *loaded]
         if options.speculation is not None:
             command += ["--speculative-config", options.speculation.as_json()]
         return command
@@ -282,6 +314,8 @@ class VllmServer:
             # What vLLM saves ahead of time for a CPU it cannot load again and compiles anew at every
             # start; inductor's own cache, used without it, works.
             environment["VLLM_USE_AOT_COMPILE"] = "0"
+        if self.options.lora_rank:
+            environment["VLLM_ALLOW_RUNTIME_LORA_UPDATING"] = "1"
         if self.options.cache is not None:
             environment["VLLM_CACHE_ROOT"] = str(self.options.cache.absolute() / "vllm")
             environment["TORCHINDUCTOR_CACHE_DIR"] = str(self.options.cache.absolute() / "inductor")
@@ -293,7 +327,7 @@ class VllmServer:
 
     async def _launch(self) -> None:
         """Check, start, and wait until healthy; leave nothing on failure."""
-        self._check()
+        self.check()
         self.log.parent.mkdir(parents=True, exist_ok=True)
         if self.log.exists() and self.log.stat().st_size > LOG_BYTES:
             self.log.replace(self.log.with_name(self.log.name + ".1"))
@@ -313,8 +347,8 @@ class VllmServer:
             await self._end()
             raise
 
-    def _check(self) -> None:
-        """Raise when it cannot work, before a minute is spent finding out."""
+    def check(self) -> None:
+        """Raise ``ServerError`` when it cannot start, before a minute is spent finding out."""
         if self.options.program == PROGRAM and find_spec("vllm") is None:
             raise EngineMissing
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
@@ -432,3 +466,7 @@ class VllmServer:
         lines = self._said()
         errors = [line for line in lines if ERRORS.search(line) and not HARMLESS.search(line)]
         return (errors or lines)[-TAIL_LINES:]
+
+
+def _absolute(folder: Path) -> str:
+    return str(folder.absolute())

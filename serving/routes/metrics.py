@@ -16,8 +16,8 @@ router = APIRouter(tags=["health"])
 async def metrics(request: Request, services: ServicesDep) -> PlainTextResponse:
     """Figures in Prometheus' text format."""
     text = request.app.state.metrics.render()
-    if services.model_metrics:
-        passed = await _passed_through(request.app.state.http, services.model_metrics)
+    if url := services.model_metrics():
+        passed = await _passed_through(request.app.state.http, url)
         text += (
             "# HELP amends_model_metrics_up Whether the model server's own figures follow.\n"
             "# TYPE amends_model_metrics_up gauge\n"

@@ -56,6 +56,7 @@
     again: ['Try again', '重试'],
     dismiss: ['Close', '关闭'],
     live: ['Read live from your order', '实时读取自您的订单'],
+    product: ["Read live from the shop's product data", '实时读取自商品资料'],
     sending: ['Sending…', '发送中…'],
     queued: ['Waiting for the connection', '等待网络连接'],
     failed: ['Not sent.', '未发送。'],
@@ -1311,8 +1312,9 @@ mark { background: color-mix(in srgb, #ffd54a 45%, transparent); color: inherit;
       footer(citation.version);
       ui.passage.removeAttribute('lang');
       if (!ui.dialog.open) ui.dialog.showModal();
-      if (citation.kind === 'order_fact') {
-        ui.passage.replaceChildren(quote(), h('p', { class: 'aside' }, t.live));
+      if (citation.kind !== 'passage') {
+        const from = citation.kind === 'order_fact' ? t.live : t.product;
+        ui.passage.replaceChildren(quote(), h('p', { class: 'aside' }, from));
         return;
       }
       ui.passage.replaceChildren(h('p', { class: 'aside' }, t.loading));

@@ -29,6 +29,7 @@ from agent import log_tables
 from agent.errors import LogUnavailable, SeqConflict
 from agent.events import (
     ActionConfirmed,
+    AnswerSent,
     ConversationClosed,
     ConversationRated,
     ConversationStarted,
@@ -38,6 +39,7 @@ from agent.events import (
     MoodScored,
     MoodScores,
     Part,
+    PromiseMade,
     ReplySent,
     TurnCompleted,
     TurnStarted,
@@ -312,6 +314,42 @@ async def test_a_reader_that_stores_its_last_position_misses_nothing_while_other
     done = True
     seen = await following
     assert sorted(seen) == [(name, seq) for name in sorted(names) for seq in range(1, 13)]
+
+
+def answer(turn: TurnId, text: str) -> AnswerSent:
+    return AnswerSent(turn=turn, text=text, language="en", how="composed")
+
+
+def promise(due: date | None) -> PromiseMade:
+    return PromiseMade(by="assistant", text="We will.", due=due, source=1)
+
+
+async def test_answers_come_from_conversations_that_are_recent_or_hold_a_promise_still_due(
+    log: SqlLog, clock: Clock
+) -> None:
+    due, turn = date(2026, 11, 25), TurnId("t")
+    await append(log, A, says("a"), answer(turn, "old"))
+    await append(log, ConversationId("c_kept"), answer(turn, "kept"), promise(due - timedelta(days=1)))
+    await append(log, ConversationId("c_undated"), answer(turn, "undated"), promise(None))
+    await append(log, ConversationId("c_due"), answer(turn, "due"), promise(due), says("thanks"))
+    clock.now += timedelta(days=2)
+    since = clock.now
+    assert [event.body async for event in log.answers(since=since, due=due)] == [answer(turn, "due")]
+
+    await append(log, B, says("b"), answer(turn, "new"), answer(turn, "newer"))
+    await append(log, A, says("again"))
+    told = [event async for event in log.answers(since=since, due=due)]
+    assert [(event.conversation, event.seq) for event in told] == [(A, 2), (B, 2), (B, 3), ("c_due", 1)]
+    assert told[0].at == NOON
+    assert [event async for event in log.answers(since=since, due=date.max)] == told[:3]
+
+
+async def test_answers_go_on_over_several_pages(log: SqlLog) -> None:
+    names = [ConversationId(f"c_{number:04}") for number in range(PAGE + 2)]
+    for name in names:
+        await log.append(name, [answer(TurnId("t"), "x")], expected=0)
+    told = [event.conversation async for event in log.answers(since=NOON, due=NOON.date())]
+    assert told == names
 
 
 async def test_a_lease_is_exclusive_until_it_is_given_back(log: SqlLog, other_server: SqlLog) -> None:

@@ -372,6 +372,15 @@ async def test_an_adapter_is_asked_for_by_its_name() -> None:
     await model.aclose()
 
 
+async def test_a_merged_adapter_is_named_and_the_model_asked_for() -> None:
+    model = LangchainModel(
+        base_url="http://127.0.0.1:1/v1", model="base", adapter="returns-v2", served_as="base"
+    )
+    assert (model.name, model.adapter) == ("base", "returns-v2")
+    assert model._chat.model_name == "base"
+    await model.aclose()
+
+
 # --- every error class of the client libraries --------------------------------------------
 
 BY_CLASS: dict[str, type[ModelError]] = {

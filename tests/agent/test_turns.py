@@ -12,6 +12,7 @@ from agent.ids import CustomerId, StaffId, TurnId
 from agent.live import Delta, LocalBus
 from agent.log_live import LiveLog
 from agent.mood_lexicon import LexiconMood
+from agent.prompts import VERSION
 from agent.shop.sqlite import SqliteShop
 from agent.turns import ATTEMPTS
 from agent.understand_e5 import E5Reader
@@ -112,6 +113,19 @@ async def test_an_answer_is_checked_cited_and_appended_with_the_end_of_its_turn(
     assert said.citations[0].quote in RETURNS.text
     assert types(events)[-3:] == ["answer.sent", "turn.measured", "turn.completed"]
     assert [event.seq for event in events] == list(range(2, 2 + len(events)))
+
+
+async def test_an_answer_names_who_began_it_when_another_model_takes_over_meanwhile(
+    engine: Engine, model: ScriptedModel
+) -> None:
+    def taken_over(prompt: object) -> str:
+        model.adapter = "newer@2"
+        return GOOD
+
+    model.adapter, model.answer = "older@1", taken_over
+    conversation = await engine.open()
+    (said,) = answers(await engine.say(conversation, QUESTION))
+    assert (said.model, said.adapter, said.prompt) == ("scripted", "older@1", VERSION)
 
 
 async def test_an_invented_figure_is_taken_back_and_never_settled(

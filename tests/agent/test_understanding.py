@@ -53,10 +53,30 @@ def test_held_out_messages_are_read_well_enough(embedder: E5Embedder, language: 
     asked = [(intent, text) for intent, by in HELD_OUT["single"].items() for text in by[language]]
     vectors = np.asarray([embedder.embed_query(intents.normalise(text)) for _, text in asked], np.float32)
     weights = intents.load()
-    guesses = weights.probabilities(vectors, [text for _, text in asked]).argmax(axis=1)
+    guesses = weights.probabilities(intents.paired(vectors), [text for _, text in asked]).argmax(axis=1)
     right = [weights.intents[k] == intent for k, (intent, _) in zip(guesses, asked, strict=True)]
     assert len(right) == 17 * 8
     assert sum(right) / len(right) >= 0.85
+
+
+@pytest.mark.parametrize(
+    ("text", "intent"),
+    [
+        ("My trip got cancelled, so there is no hurry with the parcel.", "cancel_order"),
+        ("don't cancel it!", "cancel_order"),
+        ("千万别给我取消啊", "cancel_order"),
+        ("旅行取消了，所以不急", "cancel_order"),
+    ],
+)
+async def test_what_only_sounds_like_a_wish_is_none(reader: E5Reader, text: str, intent: str) -> None:
+    assert intent not in (await reader.understand(text)).intents
+
+
+@pytest.mark.parametrize("text", ["do it then", "Great, go ahead with that", "那就办吧"])
+async def test_a_yes_in_other_words_is_a_leaning_and_confirms_nothing(reader: E5Reader, text: str) -> None:
+    asked = said("a: I can cancel order FW-104233. Shall I? Please check the details and press Confirm.")
+    understanding = await reader.understand(text, earlier=asked)
+    assert "confirm" not in understanding.intents
 
 
 @pytest.mark.parametrize("case", HELD_OUT["multi"], ids=lambda case: str(case["text"]))

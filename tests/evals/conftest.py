@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from agent.mood_lexicon import LexiconMood
+from agent.mood_e5 import E5Mood
 from agent.understand_e5 import E5Reader
 from evals.extractive import ExtractiveModel
 from evals.inprocess import Version
@@ -47,7 +47,7 @@ async def stage(demo_index: Path, tmp_path_factory: pytest.TempPathFactory) -> A
 @pytest.fixture
 def version() -> Version:
     """The product as it is, with the model that repeats its sources."""
-    return Version(model=ExtractiveModel(), mood=LexiconMood())
+    return Version(model=ExtractiveModel(), mood=E5Mood(E5Embedder().embed_query))
 
 
 def manifest(name: str, scenarios: int, repeats: int = 1, seed: int = 1) -> Manifest:

@@ -6,11 +6,12 @@ model that repeats its sources.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -141,8 +142,10 @@ async def test_a_version_that_never_hands_over_is_stopped(
 class Embroidering(ExtractiveModel):
     """Adds a made-up sentence to about half of its answers."""
 
-    async def stream(self, prompt: Sequence[Prompt], *, max_tokens: int) -> AsyncIterator[Piece]:
-        async for piece in super().stream(prompt, max_tokens=max_tokens):
+    async def stream(
+        self, prompt: Sequence[Prompt], *, max_tokens: int, schema: Mapping[str, Any] | None = None
+    ) -> AsyncIterator[Piece]:
+        async for piece in super().stream(prompt, max_tokens=max_tokens, schema=schema):
             yield piece
             if piece.text and sha256(prompt[-1].text.encode()).digest()[0] % 10 < 5:
                 yield Piece(" We also deliver by drone within 2 hours.")
@@ -151,8 +154,8 @@ class Embroidering(ExtractiveModel):
 class Lenient(SourceSet):
     """Lets every claim pass."""
 
-    def __init__(self, sources: Sequence[Source]) -> None:
-        super().__init__(sources)
+    def __init__(self, sources: Sequence[Source], **options: Any) -> None:
+        super().__init__(sources, **options)
         self._first = sources[0] if sources else None
 
     def check(self, sentence: str) -> Claim:

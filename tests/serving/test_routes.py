@@ -182,7 +182,7 @@ async def test_ready_is_200(shop: Running) -> None:
 async def test_metrics_count_connections_turns_and_events_and_pass_the_models_through(tmp_path: Path) -> None:
     async with running(tmp_path / "model") as model:  # any server with Prometheus figures will do
         async with (
-            running(tmp_path / "shop", model_metrics=f"{model.url}/metrics") as shop,
+            running(tmp_path / "shop", model_metrics=lambda: f"{model.url}/metrics") as shop,
             shop.client() as client,
         ):
             await client.hello()
@@ -198,7 +198,7 @@ async def test_metrics_count_connections_turns_and_events_and_pass_the_models_th
             assert "amends_connections 0" in passed.splitlines()  # the other server's own
             shop.responder.go.set()
             await client.until("turn.completed")
-        async with running(tmp_path / "alone", model_metrics=f"{model.url}/nothing/here") as shop:
+        async with running(tmp_path / "alone", model_metrics=lambda: f"{model.url}/nothing/here") as shop:
             text = (await get(shop, "/metrics")).text
             assert "amends_model_metrics_up 0\n" in text
             assert "amends_turns_running 0\n" in text

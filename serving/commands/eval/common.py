@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from agent.model import LanguageModel
-from agent.mood_lexicon import LexiconMood
+from agent.mood_e5 import E5Mood
 from agent.understand_e5 import E5Reader
 from evals.extractive import ExtractiveModel
 from evals.inprocess import Version
@@ -20,7 +20,7 @@ from retrieval.passages import Embedder, PassageIndex
 from serving.settings import ROOT, Settings
 from serving.starting import start_model
 from serving.steps import Steps
-from serving.wiring import open_model, product_names
+from serving.wiring import product_names
 
 FILE_WIDTH = 140
 EXTRACTIVE = "extractive"
@@ -42,17 +42,16 @@ async def start(settings: Settings, name: str, stack: AsyncExitStack, shown: Ste
     """
     if name == EXTRACTIVE:
         return ExtractiveModel()
-    url, _ = await start_model(settings, stack, shown)
-    model = open_model(settings, url)
-    await model.ready()
-    return model
+    served, _ = await start_model(settings, stack, shown)
+    await served.model.ready()
+    return served.model
 
 
-def version(settings: Settings, model: LanguageModel) -> Version:
+def version(settings: Settings, model: LanguageModel, embedder: Embedder) -> Version:
     """The version under test that the settings describe."""
     return Version(
         model=model,
-        mood=LexiconMood(),
+        mood=E5Mood(embedder.embed_query),
         answerable=settings.retrieval.answerable,
         passages=settings.retrieval.passages,
         max_tokens=settings.model.max_tokens,

@@ -97,11 +97,13 @@ def gate_run(
     Exit codes: 0 passed, 1 blocked, 2 not comparable, 3 too little power to tell.
     """
     try:
-        verdict = gate(read_run(candidate), read_run(base), read_rules(rules))
+        runs = {"base": read_run(base), "candidate": read_run(candidate)}
+        verdict = gate(runs["candidate"], runs["base"], read_rules(rules))
     except (RunInvalid, NotComparable, RulesInvalid) as error:
         fail(error, 2)
     if as_json:
-        typer.echo(json.dumps(verdict.as_json(), ensure_ascii=False))
+        held = {role: run.manifest.model_dump(mode="json") for role, run in runs.items()}
+        typer.echo(json.dumps(verdict.as_json() | {"runs": held}, ensure_ascii=False))
     else:
         for line in verdict.lines:
             typer.echo(str(line))

@@ -50,7 +50,7 @@ def replay_conversation(
     run: Log = None,
     model: Annotated[str, typer.Option(help="Another model of the catalogue, or “extractive”.")] = "",
     model_url: Annotated[str, typer.Option(help="OpenAI-compatible server that serves it.")] = "",
-    adapter: Annotated[str, typer.Option(help="Another LoRA adapter.")] = "",
+    adapter: Annotated[str, typer.Option(help="Another adapter, or “none”.")] = "",
     policy: Annotated[
         Path | None, typer.Option(help="A Markdown document that takes the place of the one of its name.")
     ] = None,
@@ -191,7 +191,7 @@ async def _replay(
             events,
             start=start_at,
             stage=shop,
-            version=version(settings, served),
+            version=version(settings, served, embedder),
             folder=out,
             scenario=scenario,
             planted=planted,

@@ -37,6 +37,7 @@ from serving.commands.eval.common import EXTRACTIVE, commit, fail, paper, stage,
 from serving.commands.eval.judge import mishaps, table
 from serving.embedding import open_embedder
 from serving.eval_target import remote
+from serving.models.adapters import served_adapter
 from serving.settings import ROOT, Settings, load
 from serving.starting import start_index
 from serving.steps import steps
@@ -98,7 +99,10 @@ def run(
         str, typer.Option(help="Name in the catalogue, or “extractive”: repeats its sources, needs no model.")
     ] = "",
     model_url: Annotated[str, typer.Option(help="OpenAI-compatible server that serves it.")] = "",
-    adapter: Annotated[str, typer.Option(help="LoRA adapter the server has loaded.")] = "",
+    adapter: Annotated[
+        str,
+        typer.Option(help="Adapter (amends finetune list), or “none”; with --model-url one its server has."),
+    ] = "",
     shopper_model: Annotated[
         str, typer.Option(help="A strong model that plays the simulated shoppers.")
     ] = "",
@@ -129,7 +133,7 @@ def run(
             seed=seed,
             target=target,
             model=EXTRACTIVE if extractive else settings.model.name,
-            adapter="" if extractive else settings.model.adapter,
+            adapter="" if extractive else served_adapter(settings),
             prompt=PROMPT,
             shopper=shopper_model if strong else "scripted and simulated",
             commit=commit(),
@@ -237,7 +241,7 @@ async def _target(
         stages: dict[str, Stage] = {shop.name: shop}
         expected = await references(job.scenarios, stages)
         model = await start(job.settings, job.manifest.model, stack, shown)
-    return InProcessTarget(stages, version(job.settings, model), job.out), expected
+    return InProcessTarget(stages, version(job.settings, model, embedder), job.out), expected
 
 
 def _casting(job: Job) -> Casting:

@@ -6,6 +6,7 @@
 - ``dies``: print an error and end while starting
 - ``deaf``: serve, but never say healthy
 - ``dumb``: be healthy and fail every completion
+- ``refuses``: take no LoRA adapter
 - ``stubborn``: ignore SIGTERM, the child too
 """
 
@@ -20,6 +21,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 FOLDER = Path(os.environ["FAKE_ENGINE"])
+LOADED: list[str] = []
 SLEEP = "import signal, sys, time; {}; print('ok', flush=True); time.sleep(600)"
 
 
@@ -36,10 +38,17 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/health":
             self.answer(503 if told("deaf") else 200, {})
         else:
-            self.answer(200, {"data": [{"id": argument("--served-model-name")}]})
+            names = [argument("--served-model-name"), *LOADED]
+            self.answer(200, {"data": [{"id": name, "object": "model"} for name in names]})
 
     def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["content-length"]))
+        body = self.rfile.read(int(self.headers["content-length"]))
+        if self.path.endswith("_lora_adapter"):
+            name = json.loads(body)["lora_name"]
+            if told("refuses"):
+                self.answer(400, {"message": "unsupported rank"})
+                return
+            LOADED.append(name) if self.path.startswith("/v1/load") else LOADED.remove(name)
         self.answer(500 if told("dumb") else 200, {"choices": [{"text": "4"}]})
 
     def answer(self, status: int, data: object) -> None:

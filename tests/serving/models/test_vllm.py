@@ -85,8 +85,8 @@ def running(pid: int) -> bool:
         return False
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
+async def until(condition: Callable[[], bool], *, seconds: float = 60) -> None:
+    async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110  it is about another process
             await asyncio.sleep(0.02)
 

@@ -1,0 +1,1 @@
+"""How fast a model can be served here: the same prompts through several ways of serving, side by side."""
