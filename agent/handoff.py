@@ -14,9 +14,6 @@ from agent.conversation import Conversation
 from agent.events import Event
 from agent.texts import text
 
-ANGRY = 0.75
-"""P(negative) from which one message alone is enough. Hand-set first value: one clearly
-furious message; measured and tuned by the evaluations."""
 SOUR = 0.5
 """P(negative) that counts as a bad turn; two in a row hand over."""
 UNSUPPORTED = 2
@@ -35,6 +32,8 @@ class Situation:
     topics: tuple[str, ...]
     negative: float
     """P(negative) of this turn."""
+    angry: float
+    """P(negative) from which one message alone is enough, by the scorer's own measure."""
     earlier_negative: float
     """P(negative) of the turn before, 0 when there was none since the last hand-back."""
     unsupported: int
@@ -50,7 +49,9 @@ def reasons(situation: Situation) -> tuple[ev.HandoffReason, ...]:
         found.append("requested")
     if RISKY & set(situation.topics):
         found.append("legal_or_safety")
-    if situation.negative >= ANGRY or (situation.negative >= SOUR and situation.earlier_negative >= SOUR):
+    if situation.negative >= situation.angry or (
+        situation.negative >= SOUR and situation.earlier_negative >= SOUR
+    ):
         found.append("mood")
     if situation.unsupported >= UNSUPPORTED:
         found.append("unsupported_answer")

@@ -1,4 +1,4 @@
-"""The mood of a shopper's turn: the port. ``agent.mood_lexicon`` is the first scorer."""
+"""The mood of a shopper's turn: the port. ``agent.mood_e5`` is the scorer, ``agent.mood_lexicon`` its words."""
 
 from __future__ import annotations
 
@@ -25,8 +25,19 @@ class MoodScorer(Protocol):
     def name(self) -> str:
         """Name and version, stored with every score."""
 
-    def score(self, text: str, *, language: Language, earlier: Sequence[str] = ()) -> Mood:
-        """Score ``text``; ``earlier`` are the shopper's earlier messages, oldest first.
+    @property
+    def angry(self) -> float:
+        """P(negative) from which one message alone brings in a person: each scorer's own, since what
+        a furious message gets differs from one to the next. Asked after ``score``."""
 
-        Pure and fast (well under 10 ms for 2,000 characters). Empty text is neutral.
+    def score(self, text: str, *, language: Language, earlier: Sequence[str] = (), before: str = "") -> Mood:
+        """Score ``text``. Empty text is neutral. Same input, same scores.
+
+        May block for tens of milliseconds: call it in a worker thread, never on the event loop.
+
+        Args:
+            text: What the shopper wrote.
+            language: Of the text.
+            earlier: The shopper's earlier messages, oldest first.
+            before: The last line the shopper read: the assistant's or a person's; empty if there is none.
         """

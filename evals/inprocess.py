@@ -18,6 +18,7 @@ from agent.mood import MoodScorer
 from agent.proof import OrderProof
 from agent.turn_run import Ports
 from agent.turns import Turns
+from agent.understand_model import ModelReader
 from evals.faults import FaultyModel
 from evals.scenario import Press, Say, Scenario, Staff, Step, TypeCode, Wait
 from evals.shoppers.port import Wire
@@ -40,6 +41,7 @@ class Version:
 
     Attributes:
         answerable, passages, max_tokens: As in ``agent.turn_run.Ports``.
+        understands: Whether the model reads messages, too.
     """
 
     model: LanguageModel
@@ -47,6 +49,7 @@ class Version:
     answerable: float = 0.5
     passages: int = 4
     max_tokens: int = 160
+    understands: bool = False
 
 
 class InProcessChannel:
@@ -63,7 +66,7 @@ class InProcessChannel:
             self._log,
             bus,
             Ports(
-                reader=world.reader,
+                reader=ModelReader(version.model, world.reader) if version.understands else world.reader,
                 mood=version.mood,
                 retriever=world.retriever,
                 shop=world.shop,

@@ -47,6 +47,9 @@ class ModelSettings(Group):
     """Name of the LoRA adapter to serve (``amends finetune list``), or ``none`` for the model
     alone; with ``url``, of one that its server has loaded. Empty: the promoted one, else the one
     that ships for the model; with ``url`` none."""
+    understands: bool = False
+    """Let the tuned model read messages, too: one more call a turn, for machines where that is
+    a fraction of a second."""
     port: int = 8181
     """Where vLLM listens when it is started here."""
     first_token_seconds: float = Field(20.0, gt=0)

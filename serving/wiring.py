@@ -33,6 +33,8 @@ from agent.shop.demo import open_demo_shop
 from agent.turn_run import Ports
 from agent.turns import Turns
 from agent.understand_e5 import E5Reader
+from agent.understand_model import ModelReader
+from agent.understanding import Reader
 from retention.policy import ThresholdOffers
 from retrieval.chroma import ChromaPassageIndex
 from retrieval.passages import Embedder
@@ -150,15 +152,16 @@ async def running(
         secret = await asyncio.to_thread(settings.signing_secret)
         gate = WriteGate(clock)
         conversations = Conversations(log, gate, clock)
+        reader: Reader = E5Reader(
+            embedder.embed_query, embedder.embed_passages, names=product_names(settings.shop.folder)
+        )
+        if settings.model.understands:
+            reader = ModelReader(model, reader)
         turns = Turns(
             log,
             bus,
             Ports(
-                reader=E5Reader(
-                    embedder.embed_query,
-                    embedder.embed_passages,
-                    names=product_names(settings.shop.folder),
-                ),
+                reader=reader,
                 mood=E5Mood(embedder.embed_query),
                 retriever=retriever,
                 shop=shop,

@@ -40,6 +40,7 @@ async def decide(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
         intents=understanding.intents,
         topics=understanding.topics,
         negative=state["mood"].scores.negative,
+        angry=state["angry"],
         earlier_negative=max(0.0, -earlier[-1].value) if earlier else 0.0,
         unsupported=run.state.unsupported + 1 if unanswered else 0,
         failures=run.state.failures,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from langgraph.runtime import Runtime
 
 from agent import events as ev
@@ -13,7 +15,14 @@ async def judge(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
     run, scorer = runtime.context.run, runtime.context.ports.mood
     burst = run.state.said_since(run.state.answered_upto)
     earlier = [line.text for line in run.state.lines if line.who == "shopper" and line not in burst]
-    mood = scorer.score(state["text"], language=state["understanding"].language, earlier=earlier)
+    before = next((line.text for line in reversed(run.state.lines) if line.who != "shopper"), "")
+    mood = await asyncio.to_thread(
+        scorer.score,
+        state["text"],
+        language=state["understanding"].language,
+        earlier=earlier,
+        before=before,
+    )
     await run.record(
         ev.MoodScored(
             turn=run.turn,
@@ -23,4 +32,4 @@ async def judge(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
             scorer=scorer.name,
         )
     )
-    return {"mood": mood}
+    return {"mood": mood, "angry": scorer.angry}

@@ -55,6 +55,7 @@ def version(settings: Settings, model: LanguageModel, embedder: Embedder) -> Ver
         answerable=settings.retrieval.answerable,
         passages=settings.retrieval.passages,
         max_tokens=settings.model.max_tokens,
+        understands=settings.model.understands,
     )
 
 
