@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 from langgraph.runtime import Runtime
 
 from agent import handoff
 from agent.nodes.orders import ABOUT_ORDERS, ACTIONS
+from agent.nodes.search import UNSURE
 from agent.turn_run import TurnRun
 from agent.turn_state import TurnContext, TurnState
+from agent.understanding import Understanding
 
+SURELY = 0.75
+"""Answerability from which an unsure reading of "my order" gives way to the documents."""
 QUESTIONS = frozenset({"product_question", "policy_question"})
 
 
@@ -26,7 +31,7 @@ async def decide(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
     run, ports = runtime.context.run, runtime.context.ports
     if run.state.mode != "assistant":
         return {"reasons": ()}
-    understanding, found = state["understanding"], state.get("found")
+    understanding, found = _reading(state, run), state.get("found")
     asked = set(understanding.intents)
     unanswered = (
         bool(asked & QUESTIONS)
@@ -46,7 +51,7 @@ async def decide(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
         failures=run.state.failures,
         repeated=_repeated(state, run),
     )
-    return {"reasons": handoff.reasons(situation)}
+    return {"reasons": handoff.reasons(situation), "understanding": understanding}
 
 
 def route(
@@ -90,6 +95,21 @@ def after_change(
     asked = bool(set(state["understanding"].intents) & QUESTIONS)
     answered = found is not None and found.answerable >= runtime.context.ports.answerable
     return "answer" if asked and answered else "__end__"
+
+
+def _reading(state: TurnState, run: TurnRun) -> Understanding:
+    """What the message asks, now that it is known what the documents hold.
+
+    Somebody unknown whose words sound a little like an order of their own more likely asks about
+    the rules, when the documents answer that.
+    """
+    understanding, found = state["understanding"], state.get("found")
+    unknown = run.state.customer is None and not run.state.scope.orders
+    named = understanding.order or understanding.email or understanding.code
+    doubtful = understanding.confidence < UNSURE and not set(understanding.intents) & QUESTIONS
+    if unknown and not named and doubtful and found is not None and found.answerable >= SURELY:
+        return replace(understanding, intents=("policy_question",))
+    return understanding
 
 
 def _needs_proof(state: TurnState, run: TurnRun) -> bool:

@@ -25,11 +25,16 @@ ASKS_DOCUMENTS = frozenset(
 """Intents whose answer may be in a document."""
 
 
+UNSURE = 0.6
+"""Confidence below which a message that sounds like one about an own order may be about the rules."""
+
+
 async def search(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
     """Look for passages the shopper may see; an index that is away counts as nothing found."""
     run, ports = runtime.context.run, runtime.context.ports
     understanding = state["understanding"]
-    if not ASKS_DOCUMENTS & set(understanding.intents) or not understanding.query:
+    asks = bool(ASKS_DOCUMENTS & set(understanding.intents)) or understanding.confidence < UNSURE
+    if not asks or not understanding.query:
         return {"found": None}
     visible: set[Visibility] = {"public"}
     if run.state.customer is not None:

@@ -130,6 +130,7 @@ async def test_a_turn_is_judged_off_the_event_loop_after_the_last_line_of_the_sh
 
     class Scorer:
         name = "seen"
+        angry = 0.95
 
         def score(
             self, text: str, *, language: Language, earlier: Sequence[str] = (), before: str = ""
