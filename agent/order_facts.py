@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from agent.events import Citation, OrderFact
 from agent.ids import Language
-from agent.shop.port import Eligibility, Order, Refund, Shipment
+from agent.shop.port import Eligibility, Order, OrderLine, Refund, Shipment
 from agent.texts import names, text
 
 SYMBOLS = {"EUR": "€", "CNY": "¥", "USD": "$", "GBP": "£"}
@@ -101,6 +101,20 @@ def overview(orders: Sequence[Order], language: Language) -> list[OrderFact]:
 def eligibility_fact(order: Order, eligibility: Eligibility, language: Language) -> OrderFact:
     """The shop's ruling on one action, as a fact."""
     return _fact(order, f"eligibility.{eligibility.action}", eligibility.explanation[language])
+
+
+def refusal_fact(order: Order, ruling: Eligibility, product: str, language: Language) -> OrderFact | None:
+    """Why the very item that is named cannot be sent back, where others of the order can."""
+    named = [line for line in order.lines if product and called(line, product)]
+    if len(named) != 1 or named[0].line not in ruling.refused:
+        return None
+    number = named[0].line
+    return _fact(order, f"refused.{number}", ruling.refused[number][language])
+
+
+def called(line: OrderLine, product: str) -> bool:
+    """Whether a shopper's word for a product is in a line's title, in either language."""
+    return any(product.lower() in title.lower() for title in line.title.values())
 
 
 def cite(fact: OrderFact, ref: int = 1) -> Citation:

@@ -8,6 +8,7 @@ checked; when it is away or nothing it said can stand, the sources are quoted in
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -20,8 +21,8 @@ from agent.events import Citation
 from agent.handoff import SOUR, UNSUPPORTED
 from agent.ids import Language
 from agent.joining import joined
-from agent.nodes.orders import ABOUT_ORDERS
-from agent.order_facts import cite, eligibility_fact
+from agent.nodes.orders import ABOUT_ORDERS, OWN
+from agent.order_facts import cite, eligibility_fact, refusal_fact
 from agent.products import facts as product_facts
 from agent.prompts import VERSION
 from agent.texts import text
@@ -32,6 +33,12 @@ from retrieval.passages import Found
 QUESTIONS = frozenset({"product_question", "policy_question", "off_topic", "unclear"})
 ASKED = frozenset({"product_question", "policy_question"})
 """Questions that are answered beside a change asked for in the same message."""
+_CONTENTS = re.compile(
+    r"\b(?:total|paid|pay(?:ing)? for|cost|how much|amount|items?|what(?:'s| is| was) in|(?:did|have) i (?:buy|order))\b"
+    r"|多少钱|总价|总额|总共|一共|付了|金额|花了|买了(?:什么|啥|哪)|哪些(?:商品|东西)|有什么",
+    re.IGNORECASE,
+)
+"""Words that ask for what is in an order and what it cost."""
 STATUS_FACTS = 6
 """Order facts told at once; the rest is there when asked for."""
 
@@ -92,6 +99,8 @@ async def answer(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
         )
         if known is not None:
             said.citations = product_facts.recited(said.citations, known.facts)
+    if run.state.scope.level == "visitor" and intents & OWN and "complaint" not in intents and not before:
+        said.parts.append(text("prove.ask", language))
     if not said.supported and run.state.mode == "assistant":
         said.replies.insert(0, text("reply.person", language))
     told = ev.AnswerSent(
@@ -133,15 +142,17 @@ async def _from_orders(
         return
     if focus.order is not None:
         told = [said.cite(fact) for fact in facts if fact.name not in {"placed", "items"}][:STATUS_FACTS]
-        if "find_orders" in intents or "complaint" in intents:
+        if intents & {"find_orders", "complaint"} or _CONTENTS.search(state["text"]):
             told += [said.cite(fact) for fact in facts if fact.name == "items"]
         if "return_eligibility" in intents:
             ruling = await ports.shop.eligibility(run.state.scope, focus.order.id, "return")
             if ruling is not None:
-                fact = eligibility_fact(focus.order, ruling, language)
+                product = state["understanding"].slots.get("product", "")
+                refused = refusal_fact(focus.order, ruling, product, language)
+                fact = refused or eligibility_fact(focus.order, ruling, language)
                 await run.record(ev.OrderFactsRead(turn=run.turn, facts=(fact,)))
                 told.insert(0, said.cite(fact))
-                if ruling.allowed:
+                if ruling.allowed and refused is None:
                     said.replies.append(text("reply.action.return", language, order=focus.order.id))
         said.parts.append("\n".join(told))
         return

@@ -16,7 +16,7 @@ from agent.events import EventBody
 from agent.handoff import SOUR
 from agent.ids import Language, OrderId, TurnId
 from agent.nodes.orders import ACTIONS
-from agent.order_facts import cite, eligibility_fact, money, overview, payment
+from agent.order_facts import called, cite, eligibility_fact, money, overview, payment, refusal_fact
 from agent.shop.countries import country_code, country_name
 from agent.shop.port import ActionKind, Eligibility, Order, OrderAction, OrderLine
 from agent.texts import names, text
@@ -46,7 +46,8 @@ async def change(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
         return _answer(
             run.turn, language, text("order.not_found", language, order=order.id), outcome="failed"
         )
-    fact = _refusal(order, ruling, understanding, language) or eligibility_fact(order, ruling, language)
+    product = understanding.slots.get("product", "")
+    fact = refusal_fact(order, ruling, product, language) or eligibility_fact(order, ruling, language)
     if not ruling.allowed or fact.name.startswith("refused"):
         await run.record(ev.OrderFactsRead(turn=run.turn, facts=(fact,)))
         told = _answer(run.turn, language, f"{fact.text} [1]", citations=(cite(fact),), outcome="failed")
@@ -65,6 +66,9 @@ async def change(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
         return _answer(run.turn, language, words, replies=replies, asks=asks, outcome="asked")
     out: list[EventBody] = []
     if (older := run.state.open_proposal(ports.clock())) is not None:
+        if _same(older.action, action):
+            # Asked for once more: what lies before the shopper stays, and only waits for the word.
+            return _answer(run.turn, language, text("confirm.hint", language), outcome="asked")
         out.append(ev.ActionDeclined(proposal=older.proposal, why="superseded"))
     summary = _summary(action, order, ruling, language)
     proposal = ports.gate.propose(
@@ -75,19 +79,10 @@ async def change(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
     return {"out": out, "outcome": "proposed"}
 
 
-def _refusal(
-    order: Order, ruling: Eligibility, understanding: Understanding, language: Language
-) -> ev.OrderFact | None:
-    """Why the very item that is named cannot be sent back, where others of the order can."""
-    product = understanding.slots.get("product", "").lower()
-    named = [line for line in order.lines if product and _called(line, product)]
-    if len(named) != 1 or named[0].line not in ruling.refused:
-        return None
-    words = ruling.refused[named[0].line][language]
-    number = named[0].line
-    return ev.OrderFact(
-        id=f"{order.id}#refused.{number}", order=order.id, name=f"refused.{number}", text=words
-    )
+def _same(proposed: ev.ProposedAction, action: OrderAction) -> bool:
+    """Whether two changes do the same; the reason given may differ."""
+    ours, theirs = ({**one, "reason": ""} for one in (dict(proposed.arguments), dict(action.arguments)))
+    return (proposed.kind, proposed.order, ours) == (action.kind, action.order, theirs)
 
 
 def _reachable(details: Mapping[str, object], ruling: Eligibility) -> bool:
@@ -197,12 +192,8 @@ def _chosen(lines: Sequence[OrderLine], slots: object) -> list[OrderLine]:
     if number.isdigit():
         return [line for line in lines if line.line == int(number)]
     product = str(slots.get("product", "")).lower()
-    named = [line for line in lines if product and _called(line, product)]
+    named = [line for line in lines if product and called(line, product)]
     return named if len(named) == 1 else []
-
-
-def _called(line: OrderLine, product: str) -> bool:
-    return any(product in title.lower() for title in line.title.values())
 
 
 def _summary(action: OrderAction, order: Order, ruling: Eligibility, language: Language) -> str:

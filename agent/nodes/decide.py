@@ -8,7 +8,7 @@ from typing import Literal
 from langgraph.runtime import Runtime
 
 from agent import handoff
-from agent.nodes.orders import ABOUT_ORDERS, ACTIONS
+from agent.nodes.orders import ABOUT_ORDERS, ACTIONS, OWN
 from agent.nodes.search import UNSURE
 from agent.turn_run import TurnRun
 from agent.turn_state import TurnContext, TurnState
@@ -120,8 +120,12 @@ def _needs_proof(state: TurnState, run: TurnRun) -> bool:
         return True
     if run.state.scope.orders:
         return "prove_order" in intents
-    about_own = intents & ABOUT_ORDERS - {"complaint", "return_eligibility"}
-    return bool(about_own) or "prove_order" in intents or understanding.email is not None
+    if "prove_order" in intents or understanding.email is not None:
+        return True
+    found = state.get("found")
+    if intents & QUESTIONS and not intents & ACTIONS.keys() and found and found.answerable >= SURELY:
+        return False  # the question beside it is answered, and the answer ends by asking for the proof
+    return bool(intents & OWN)
 
 
 def _known(state: TurnState) -> bool:

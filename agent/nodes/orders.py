@@ -24,6 +24,8 @@ ABOUT_ORDERS = frozenset(
         "complaint",
     }
 )
+OWN = ABOUT_ORDERS - {"complaint", "return_eligibility"}
+"""Intents that are about an order of one's own and nothing else."""
 ACTIONS: dict[str, ActionKind] = {
     "cancel_order": "cancel",
     "return_item": "return",

@@ -360,3 +360,49 @@ async def test_chinese_is_answered_in_chinese(engine: Engine) -> None:
     (said,) = answers(await engine.say(conversation, "我的订单 FW-100002 到哪了？"))
     assert said.language == "zh"
     assert "订单 FW-100002" in said.text
+
+
+async def test_a_question_beside_a_change_is_answered_too(engine: Engine) -> None:
+    conversation = await engine.open(HANNAH)
+    events = await engine.say(
+        conversation, "Please cancel order FW-100001. And how many days do I have to return something?"
+    )
+    assert "action.proposed" in types(events)
+    (said,) = [event.body for event in events if isinstance(event.body, ev.AnswerSent)]
+    assert "30 days" in said.text
+    assert said.text.rstrip().endswith("before that."), "what is to be confirmed stands last"
+
+
+async def test_what_an_order_cost_is_told_when_it_is_asked(engine: Engine) -> None:
+    conversation = await engine.open(HANNAH)
+    events = await engine.say(conversation, "what's the total of FW-100001?")
+    (said,) = [event.body for event in events if isinstance(event.body, ev.AnswerSent)]
+    assert "the total is" in said.text
+
+
+async def test_a_final_sale_item_that_is_named_is_refused_for_what_it_is(engine: Engine) -> None:
+    conversation = await engine.open(HANNAH)
+    events = await engine.say(conversation, "I want to return the Thistle wind shirt from FW-100003")
+    (said,) = [event.body for event in events if isinstance(event.body, ev.AnswerSent)]
+    assert "final sale" in said.text
+    assert "action.proposed" not in types(events)
+
+
+async def test_an_address_that_the_order_cannot_be_sent_to_is_not_proposed(engine: Engine) -> None:
+    conversation = await engine.open(HANNAH)
+    events = await engine.say(
+        conversation,
+        "change the address of FW-100001 to Niamh Brennan, 40 Ormeau Road, BT7 2JA Belfast, United Kingdom",
+    )
+    assert "action.proposed" not in types(events)
+    (said,) = [event.body for event in events if isinstance(event.body, ev.AnswerSent)]
+    assert "United Kingdom" in said.text
+
+
+@pytest.mark.parametrize("words", ["do it then", "hmm, rather not after all I think"])
+async def test_a_yes_or_no_in_other_words_leaves_the_proposal_open(engine: Engine, words: str) -> None:
+    conversation = await engine.open(HANNAH)
+    await engine.say(conversation, "Please cancel order FW-100001")
+    events = await engine.say(conversation, words)
+    assert "action.done" not in types(events)
+    assert "action.declined" not in types(events)
