@@ -32,7 +32,7 @@ _ONE_TIME = re.compile(r"\b(?:code|otp|pin)\b|验证码|校验码", re.IGNORECAS
 
 _CORRECTS = re.compile(
     r"\b(?:no,? wait|wait,? no|oh wait|hold on|i mea?nt?|i mean|sorry|oops|actually|scratch that|correction"
-    r"|rather|wrong (?:one|number|order)|typo|not that one)\b|^\W*(?:no|nope)\b"
+    r"|rather|wrong (?:one|number|order)|typo|not that one)\b|^\W*(?:no|nope)\b(?! (?:rush|hurry|problem))|\b(?:no|nope)\b\W*\Z"
     r"|等等|等一下|等下|不对|不是|打错|写错|发错了|说错|弄错|搞错|应该是|更正|抱歉|不好意思|哦不",
     re.IGNORECASE,
 )

@@ -523,3 +523,39 @@ _UNIT = [384**-0.5] * 384
 async def test_a_very_long_message_is_read(reader: E5Reader) -> None:
     understanding = await reader.understand("my tent is torn and I want to return it. " * 400)
     assert "return_item" in understanding.intents
+
+
+@pytest.mark.parametrize(
+    ("text", "order"),
+    [
+        ("cancel FW-104233\nno wait, FW-104277 please", "FW-104277"),
+        ("取消 FW-104233，不对，是 FW-104277", "FW-104277"),
+        ("FW-104233, sorry I mean FW-104277, or was it... no, FW-104299", "FW-104299"),
+        ("cancel FW-104233 and where is FW-104277", "FW-104233"),
+        ("sorry to bother you, FW-104233", "FW-104233"),
+    ],
+)
+def test_a_corrected_order_number_counts(text: str, order: str) -> None:
+    assert slots.order_and_code(text)[0] == order
+
+
+@pytest.mark.parametrize("text", ["Arbor 3 呢", "那 Pike 1000 呢？", "Bothy 有货吗"])
+def test_a_products_name_does_not_make_a_chinese_question_english(text: str) -> None:
+    assert detect(text) == "zh"
+
+
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        ("then start that trace with the carrier now please", True),
+        ("could you get someone to find out please?", True),
+        ("现在就帮我跟快递查件吧", True),
+        ("差价退给我", True),
+        ("what do you do about late parcels?", False),
+        ("how long after buying do you match prices?", False),
+        ("你们买完多久内能退差价？", False),
+        ("how do I file a warranty claim?", False),
+    ],
+)
+def test_work_that_only_staff_can_do_is_a_wish_for_a_person(text: str, asked: bool) -> None:
+    assert ("request_person" in intents.votes(text)) is asked
