@@ -19,7 +19,7 @@ import yaml
 
 from agent import wording
 from agent.grounding import Source
-from agent.grounding.vectors import Vectors
+from retrieval.vectors import Vectors
 
 SEED = 20260411
 AMONG = 4

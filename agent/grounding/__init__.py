@@ -19,8 +19,8 @@ from __future__ import annotations
 
 from agent.grounding.check import SourceSet, check
 from agent.grounding.claims import Claim, Kind, Source
-from agent.grounding.vectors import Embed, Vectors
 from agent.sentences import SentenceSplitter, split_sentences
+from retrieval.vectors import Embed, Vectors
 
 __all__ = [
     "Claim",

@@ -13,8 +13,8 @@ from agent.grounding.names import stated
 from agent.grounding.prepared import Prepared
 from agent.grounding.query import Query
 from agent.grounding.support import CONTRADICTIONS, Verdict, judge
-from agent.grounding.vectors import Vectors
 from agent.sentences import split_sentences
+from retrieval.vectors import Vectors
 
 
 class SourceSet:

@@ -12,7 +12,7 @@ from agent.grounding.prepared import Prepared
 from agent.grounding.query import Query
 from agent.grounding.scorer import Scorer, scorer
 from agent.grounding.support import CONTRADICTIONS, Verdict, failure
-from agent.grounding.vectors import Vectors
+from retrieval.vectors import Vectors
 
 _SPACE = re.compile(r"\s+")
 _QUOTED_SENTENCES = 3

@@ -10,7 +10,7 @@ import numpy as np
 from agent.grounding.features import Known, features
 from agent.grounding.prepared import Prepared, SourceSentence
 from agent.grounding.query import Query
-from agent.grounding.vectors import Floats, Vectors
+from retrieval.vectors import Floats, Vectors
 
 _SENTENCES = 12
 """Source sentences embedded for a claim at most, those that share most words with it."""

@@ -15,7 +15,7 @@ from agent.grounding.polarity import polarity_fails
 from agent.grounding.prepared import Prepared, SourceSentence
 from agent.grounding.query import Query
 from agent.grounding.terms import ADDED, EACH, UNIVERSAL
-from agent.grounding.vectors import Floats
+from retrieval.vectors import Floats
 
 FEATURES = (
     "cosine",

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from agent.grounding.features import FEATURES
-from agent.grounding.vectors import Floats
+from retrieval.vectors import Floats
 
 
 @dataclass(frozen=True)

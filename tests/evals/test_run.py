@@ -62,7 +62,7 @@ class TestWorlds:
     async def test_a_planted_document_is_found_there_and_nowhere_else(
         self, stage: StoreStage, version: Version, tmp_path: Path, clock: Clock
     ) -> None:
-        (planted,) = ours("superseded-returns.en")
+        (planted,) = ours("inj-policy-document.en")
         plain = planted.model_copy(update={"id": "plain.en", "faults": type(planted.faults)()})
         done = await held(tmp_path / "run", [planted, plain], stage, version)
         log = SqlLog(done.log_url, clock=clock)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Embed = Callable[[Sequence[str]], Sequence[Sequence[float]]]
-"""Texts to vectors, such as ``E5Embedder.embed_passages``: claims and sources are compared as equals."""
+"""Texts to vectors, such as ``E5Embedder.embed_passages``: stored texts and claims are compared as equals."""
 
 _KEEP = 8192
 """Vectors kept, the latest used: at 384 floats of 8 bytes about 25 MB."""
