@@ -121,7 +121,7 @@ async def test_from_a_question_to_an_offer(
 
     # A person takes over in the middle of a sentence.
     paced_model.delay = 0.6
-    await say(page, "And how do I wash a down sleeping bag?")
+    await say(page, "And who pays the customs duties when you ship to Switzerland?")
     await expect(page.get_by_test_id("draft")).to_be_visible(timeout=SECONDS)
     await desk.get_by_test_id("take-over").click()
     await expect(page.get_by_test_id("draft")).to_have_count(0, timeout=SECONDS)
