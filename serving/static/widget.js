@@ -55,8 +55,7 @@
     unreachable: ['The source could not be loaded.', '来源加载失败。'],
     again: ['Try again', '重试'],
     dismiss: ['Close', '关闭'],
-    live: ['Read live from your order', '实时读取自您的订单'],
-    product: ["Read live from the shop's product data", '实时读取自商品资料'],
+    live: ["Read live from the shop's data", '实时读取自店铺数据'],
     sending: ['Sending…', '发送中…'],
     queued: ['Waiting for the connection', '等待网络连接'],
     failed: ['Not sent.', '未发送。'],
@@ -1313,8 +1312,7 @@ mark { background: color-mix(in srgb, #ffd54a 45%, transparent); color: inherit;
       ui.passage.removeAttribute('lang');
       if (!ui.dialog.open) ui.dialog.showModal();
       if (citation.kind !== 'passage') {
-        const from = citation.kind === 'order_fact' ? t.live : t.product;
-        ui.passage.replaceChildren(quote(), h('p', { class: 'aside' }, from));
+        ui.passage.replaceChildren(quote(), h('p', { class: 'aside' }, t.live));
         return;
       }
       ui.passage.replaceChildren(h('p', { class: 'aside' }, t.loading));
