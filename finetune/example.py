@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal
@@ -97,3 +98,11 @@ def read(path: Path) -> Iterator[Example]:
         raise DatasetInvalid(
             f"{path} cannot be read ({error.strerror}); run: amends finetune build"
         ) from error
+
+
+def digest(examples: Iterable[Example], *, head: str = "") -> str:
+    """SHA-256 over ``head`` and the examples, in order."""
+    sha = hashlib.sha256(head.encode())
+    for example in examples:
+        sha.update(example.model_dump_json().encode())
+    return sha.hexdigest()

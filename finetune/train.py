@@ -7,7 +7,6 @@ point; with another configuration or other data it refuses, since the result wou
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from finetune.errors import RunInvalid
-from finetune.example import Example
+from finetune.example import Example, digest
 from finetune.run_config import RunConfig
 
 PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
@@ -148,10 +147,7 @@ def ended(config: RunConfig, examples: Sequence[Example], folder: Path) -> bool:
 
 def fingerprint(config: RunConfig, examples: Sequence[Example]) -> str:
     """SHA-256 over the configuration and the examples, in order."""
-    sha = hashlib.sha256(config.model_dump_json().encode())
-    for example in examples:
-        sha.update(example.model_dump_json().encode())
-    return sha.hexdigest()
+    return digest(examples, head=config.model_dump_json())
 
 
 def _claim(folder: Path, config: RunConfig, examples: Sequence[Example]) -> None:

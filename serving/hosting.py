@@ -15,16 +15,13 @@ from pathlib import Path
 from finetune.adapters import Adapter
 from serving.models.adapters import merged, merged_folder
 from serving.models.catalogue import CatalogueModel
-from serving.models.convert import convert, converted
-from serving.models.fetch import fetch
 from serving.models.hardware import available_memory
+from serving.models.prepare import Say, prepared, unheard
+from serving.models.quantize import beside, quantize
 from serving.models.takeover import Served
 from serving.models.vllm import HOST, VllmOptions, VllmServer
 from serving.settings import Settings
 from serving.wiring import open_model
-
-Say = Callable[..., None]
-"""Takes what is being done, and where it is known how much of how much is done."""
 
 
 class ModelHost:
@@ -44,7 +41,7 @@ class ModelHost:
         settings: Settings,
         options: VllmOptions,
         *,
-        say: Say = lambda doing, done=None, total=None: None,
+        say: Say = unheard,
         memory: Callable[[], int] = available_memory,
     ) -> None:
         self._model = model
@@ -67,15 +64,19 @@ class ModelHost:
             AmendsError: It cannot be fetched, converted, merged or started.
             OSError: The disk is full or its files cannot be read.
         """
-        base = await self._base()
+        base = await prepared(self._model, self._models, say=self._say)
         if self._options.lora_rank:
             return await self._loaded(base, adapter)
         folder = base if adapter is None else merged_folder(self._model, adapter, self._models)
-        server = self._server(folder)
+        in_8_bits = self._settings.model.eight_bit and self._options.device == "cpu"
+        server = self._server(beside(folder) if in_8_bits else folder)
         server.check()  # merging takes half a minute, and this a moment
         if adapter is not None:
             self._say(f"merging {adapter.tag} into {self._model.name}")
             await merged(self._model, base, adapter, self._models)
+        if in_8_bits:
+            self._say(f"rounding {self._model.name} to 8 bits")
+            await asyncio.to_thread(quantize, folder, server.folder)
         await self._start(server)
         model = open_model(
             self._settings, server.url, adapter=adapter.tag if adapter else "", served_as=self._model.name
@@ -108,17 +109,6 @@ class ModelHost:
                 await server.unload_adapter(name)
 
         return Served(model, stop, server.metrics_url)
-
-    async def _base(self) -> Path:
-        """The model's folder, fetched and converted when it is not here yet."""
-        if folder := converted(self._model, self._models):
-            return folder
-        fetching = f"fetching {self._model.name}"
-        await asyncio.to_thread(
-            fetch, self._model, self._models, progress=lambda done, total: self._say(fetching, done, total)
-        )
-        self._say(f"converting {self._model.name} (about a minute)")
-        return await asyncio.to_thread(convert, self._model, self._models)
 
     def _server(self, folder: Path) -> VllmServer:
         """The first one on the settings' port; one beside it on a free one, with a log of its own."""

@@ -23,6 +23,7 @@ from serving.models.errors import ModelSetupError
 from serving.models.fetch import fetch as fetch_model
 from serving.models.folders import ModelFolder
 from serving.models.hardware import detect
+from serving.models.quantize import beside, quantize
 from serving.models.vllm import Speculation, VllmOptions, VllmServer
 from serving.settings import Settings, load
 
@@ -110,6 +111,9 @@ def serve(
         if folder is None:
             _fetch(entry, models, console)
             folder = _convert(entry, models, console)
+        if settings.model.eight_bit and detect().device == "cpu":
+            with console.status(f"rounding {name} to 8 bits"):
+                folder = quantize(folder, beside(folder))
         asyncio.run(_serve(entry, folder, port or settings.model.port, settings, console))
 
 

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
-from agent.errors import AmendsError
 from finetune.adapters import Adapter, find, shipped_for
 from finetune.errors import AdapterInvalid
 from finetune.promotions import read_promotions
+from serving.models.apart import apart
 from serving.models.catalogue import CatalogueModel
-from serving.models.errors import ConvertError
 from serving.models.folders import ModelFolder, full_disk_named, require_space
 from serving.settings import NO_ADAPTER, Settings
 
@@ -62,43 +58,23 @@ def merged_folder(model: CatalogueModel, adapter: Adapter, models: Path) -> Path
 async def merged(model: CatalogueModel, base: Path, adapter: Adapter, models: Path) -> Path:
     """The folder of a model with an adapter in its weights, made when it is not there.
 
-    The work happens in a process of its own, so that torch does not stay in this one.
-
     Raises:
         FinetuneError: The adapter does not fit the base.
-        ConvertError: The process died.
+        ConvertError: The process that makes it died.
         NotEnoughDisk: The folder would not fit.
     """
     out = merged_folder(model, adapter, models)
-    await asyncio.to_thread(_in_own_process, base, adapter.folder, out)
+    await asyncio.to_thread(_made, base, adapter.folder, out)
     return out
 
 
-def _in_own_process(base: Path, adapter: Path, out: Path) -> None:
-    """Run ``finetune.merge`` in a fresh interpreter and translate how it failed."""
+def _made(base: Path, adapter: Path, out: Path) -> None:
     needed = sum(path.stat().st_size for path in base.iterdir())
     out.parent.mkdir(parents=True, exist_ok=True)
     if not out.exists():
         require_space(out.parent, needed)
     with full_disk_named(out.parent, needed):
-        _run(base, adapter, out)
-
-
-def _run(base: Path, adapter: Path, out: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    try:
-        with ProcessPoolExecutor(max_workers=1, mp_context=context) as pool:
-            pool.submit(_merge, base, adapter, out).result()
-    except BrokenProcessPool:
-        raise ConvertError(
-            f"{out.name}: the merging process was killed, most likely for want of memory. "
-            "Close other programs and run this again."
-        ) from None
-    except (AmendsError, OSError):
-        raise
-    except Exception as error:
-        # Whatever else the libraries raise, the way on is the same.
-        raise ConvertError(f"{out.name}: {type(error).__name__}: {error}") from error
+        apart(out.name, _merge, base, adapter, out)
 
 
 def _merge(base: Path, adapter: Path, out: Path) -> None:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import errno
 import logging
-import multiprocessing
 import os
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from serving.models.apart import apart
 from serving.models.catalogue import CatalogueModel
 from serving.models.errors import ConvertError
 from serving.models.folders import ModelFolder, digest_of, full_disk_named, require_space
@@ -102,30 +99,15 @@ def convert(model: CatalogueModel, models: Path) -> Path:
         require_space(folder.root, needed)
         made = work / "served"
         with full_disk_named(folder.root, needed):
-            _in_own_process(folder.file, made, model)
+            apart(
+                model.name, write_folder,
+                folder.file, made, model.dtype, model.end_tokens, model.chat_template,
+            )  # fmt: skip
             (made / MANIFEST).write_text(manifest.model_dump_json(indent=2), encoding="utf-8")
             if folder.served.exists():
                 folder.served.replace(work / "old")
             made.replace(folder.served)
     return folder.served
-
-
-def _in_own_process(file: Path, made: Path, model: CatalogueModel) -> None:
-    """Run ``write_folder`` in a fresh interpreter and translate how it failed."""
-    context = multiprocessing.get_context("spawn")
-    try:
-        with ProcessPoolExecutor(max_workers=1, mp_context=context) as pool:
-            pool.submit(write_folder, file, made, model.dtype, model.end_tokens, model.chat_template).result()
-    except BrokenProcessPool:
-        raise ConvertError(
-            f"{model.name}: the converting process was killed, most likely for want of memory. "
-            "Close other programs and run this again."
-        ) from None
-    except Exception as error:
-        if "No space left on device" in str(error):  # as safetensors says it, too
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
-        # Whatever else the converting libraries raise, the way on is the same.
-        raise ConvertError(f"{model.name}: {type(error).__name__}: {error}") from error
 
 
 def write_folder(file: Path, made: Path, dtype: str, end_tokens: tuple[str, ...], chat_template: str) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from finetune.folders import MANIFEST, Origin, model_name, sha256, whole
+from serving.models.apart import apart
 from serving.models.errors import ConvertError
 from serving.models.folders import full_disk_named, require_space
 
@@ -26,8 +27,15 @@ STEPS = 127
 """Largest whole number of a weight; -128 is not used, so that both signs reach as far."""
 
 
+def beside(served: Path) -> Path:
+    """Where the copy of a served folder with weights in 8 bits lies."""
+    return served.with_name(f"{served.name}-int8")
+
+
 def quantize(served: Path, out: Path) -> Path:
     """Make ``out`` from the folder ``served``, unless it is there and made from the same weights.
+
+    Blocking; the work happens in a process of its own.
 
     Raises:
         ConvertError: ``served`` is not a folder of this form, or is quantized already.
@@ -47,7 +55,7 @@ def quantize(served: Path, out: Path) -> Path:
             needed = (served / WEIGHTS).stat().st_size
             require_space(work, needed)
             with full_disk_named(work, needed):
-                _write(served, work, config)
+                apart(out.name, _write, served, work, config)
     return out
 
 

@@ -44,6 +44,9 @@ HOST = "127.0.0.1"
 POLL_SECONDS = 0.5
 KILL_SECONDS = 10.0
 """Beyond the grace, how long the guard may take before it is killed itself."""
+FEW_CORES = 4
+"""Up to this many cores, threads are not pinned. Measured on 2, with Qwen 0.5B: 400 instead of 261
+prompt tokens a second, four answers at once in 4.9 instead of 8.2 s, one as fast."""
 LOG_BYTES = 10 * 2**20
 """A log larger than this at a start is moved aside, to ``.1``."""
 TAIL_LINES = 8
@@ -117,6 +120,9 @@ class VllmOptions:
     C++ compiler on a CPU; without one the model runs as it is written."""
     cache: Path | None = None
     """Where compiled graphs are kept for the next start; ``None``: where vLLM keeps them."""
+    pinned: bool = field(default_factory=lambda: len(os.sched_getaffinity(0)) > FEW_CORES)
+    """Threads pinned to cores, and a core kept free for vLLM's scheduler, on a CPU: vLLM's own way. Where
+    cores are few that is a large part of them, and a second server is pinned to the same ones."""
     lora_rank: int = 0
     """Highest rank of the LoRA adapters it can take while it serves; 0: none. On a CPU a live adapter
     costs several times the speed, so that there it is merged into the weights instead."""
@@ -314,6 +320,8 @@ class VllmServer:
             # What vLLM saves ahead of time for a CPU it cannot load again and compiles anew at every
             # start; inductor's own cache, used without it, works.
             environment["VLLM_USE_AOT_COMPILE"] = "0"
+            if not self.options.pinned:
+                environment.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
         if self.options.lora_rank:
             environment["VLLM_ALLOW_RUNTIME_LORA_UPDATING"] = "1"
         if self.options.cache is not None:

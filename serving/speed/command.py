@@ -16,6 +16,7 @@ from serving.models.catalogue import CatalogueModel
 from serving.models.catalogue import load as load_catalogue
 from serving.models.convert import converted
 from serving.models.hardware import detect
+from serving.models.quantize import beside
 from serving.settings import Settings
 from serving.settings import load as load_settings
 from serving.speed.measure import measure
@@ -24,9 +25,6 @@ from serving.speed.report import report
 from serving.speed.ways import Unmeasured, Way, bandwidth, load, ways
 from serving.speed.weights import bytes_per_token
 from serving.steps import steps
-
-INT8 = "-int8"
-"""Added to a folder's name, where its copy with weights in 8 bits lies: ``served-int8``."""
 
 
 async def run(
@@ -54,7 +52,7 @@ async def run(
             entry.name,
             base,
             folder,
-            folder.with_name(folder.name + INT8),
+            beside(folder),
             adapter,
             options_for(entry, settings),
             settings.data,

@@ -7,7 +7,6 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import NoReturn
 
-import typer
 from rich.console import Console
 
 from agent.model import LanguageModel
@@ -17,6 +16,7 @@ from evals.extractive import ExtractiveModel
 from evals.inprocess import Version
 from evals.shops.store import StoreStage
 from retrieval.passages import Embedder, PassageIndex
+from serving.commands.failing import give_up
 from serving.settings import ROOT, Settings
 from serving.starting import start_model
 from serving.steps import Steps
@@ -94,10 +94,7 @@ def paper() -> Console:
 
 def fail(error: Exception, code: int) -> NoReturn:
     """Say what went wrong and exit."""
-    console = Console(stderr=True)
-    console.print("amends eval:", style="bold red", end=" ")
-    console.print(str(error), markup=False, highlight=False)
-    raise typer.Exit(code) from None
+    give_up("amends eval", error, code)
 
 
 def _git(*arguments: str) -> str:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import NoReturn
 
-import typer
 from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
+from serving.commands.failing import give_up
 from serving.models.catalogue import load as load_catalogue
-from serving.models.convert import convert, converted
-from serving.models.fetch import fetch
+from serving.models.prepare import prepared
 from serving.settings import Settings
 
 DATASET = "dataset"
@@ -25,16 +31,22 @@ def workshop(settings: Settings) -> Path:
 
 def fail(error: Exception, code: int = 1) -> NoReturn:
     """Say what went wrong and exit."""
-    console = Console(stderr=True)
-    console.print("amends finetune:", style="bold red", end=" ")
-    console.print(str(error), markup=False, highlight=False)
-    raise typer.Exit(code) from None
+    give_up("amends finetune", error, code)
 
 
 async def base_folder(settings: Settings, name: str) -> Path:
     """A base model's folder, fetched and converted when it is not here yet."""
-    entry, models = load_catalogue().get(name), settings.data / "models"
-    if (folder := converted(entry, models)) is not None:
-        return folder
-    await asyncio.to_thread(fetch, entry, models)
-    return await asyncio.to_thread(convert, entry, models)
+    return await prepared(load_catalogue().get(name), settings.data / "models")
+
+
+def counting(console: Console) -> Progress:
+    """Bars that count what is done and guess the time left; none outside of a terminal."""
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )

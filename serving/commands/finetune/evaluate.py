@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import Progress
 from rich.table import Table
 
 from agent.errors import AmendsError
@@ -29,13 +21,13 @@ from finetune import evaluate as measuring
 from finetune.build import at_most
 from finetune.errors import RunInvalid
 from finetune.evaluate import Measure, Output, Report, Row, read_report
-from finetune.example import Example, read
+from finetune.example import Example, digest, read
 from finetune.merge import merge
 from finetune.shops import TrainingShop, read_shops
 from finetune.split import TEST_SHOPS
 from retrieval.errors import RetrievalError
 from retrieval.passages import Embedder
-from serving.commands.finetune.common import DATASET, base_folder, fail, workshop
+from serving.commands.finetune.common import DATASET, base_folder, counting, fail, workshop
 from serving.commands.model import options_for
 from serving.embedding import open_embedder
 from serving.models.catalogue import load as load_catalogue
@@ -151,7 +143,7 @@ async def _measure(
         )
         stack.push_async_callback(model.aclose)
         await model.ready()
-        with _bars(console) as bars:
+        with counting(console) as bars:
             task = bars.add_task(label, total=len(examples))
             asked = []
             async for one in measuring.ask_all(model, examples, at_once=at_once):
@@ -164,7 +156,7 @@ async def _measure(
                 model,
                 asked,
                 at_once=at_once,
-                dataset=_fingerprint(examples),
+                dataset=digest(sorted(examples, key=lambda one: one.id)),
                 vectors=Vectors(embedder.embed_passages),
                 read=read_ones,
             )
@@ -218,25 +210,6 @@ async def _read(
 def _names(shop: TrainingShop, place: int) -> tuple[str, ...]:
     product = shop.products[place]
     return product.title.en, product.title.zh, product.short.en, product.short.zh
-
-
-def _fingerprint(examples: list[Example]) -> str:
-    sha = hashlib.sha256()
-    for example in sorted(examples, key=lambda one: one.id):
-        sha.update(example.model_dump_json().encode())
-    return sha.hexdigest()
-
-
-def _bars(console: Console) -> Progress:
-    return Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not console.is_terminal,
-    )
 
 
 def _table(reports: list[Report]) -> Table:

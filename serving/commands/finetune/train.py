@@ -12,14 +12,6 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
 from agent.errors import AmendsError
 from finetune.adapters import finish, require_present_prompts
@@ -28,7 +20,7 @@ from finetune.errors import RunInvalid
 from finetune.example import read
 from finetune.run_config import read_config
 from finetune.train import Step, Trained, ended, train
-from serving.commands.finetune.common import DATASET, RUNS, base_folder, fail, workshop
+from serving.commands.finetune.common import DATASET, RUNS, base_folder, counting, fail, workshop
 from serving.models.adapters import own_adapters
 from serving.settings import load
 
@@ -85,15 +77,7 @@ class _Bar:
         self._console = console
         self._name = name
         self._last = 0.0
-        self._bars = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=console,
-            disable=not console.is_terminal,
-        )
+        self._bars = counting(console)
         self._task = self._bars.add_task(name, total=None)
 
     def __enter__(self) -> _Bar:

@@ -24,6 +24,7 @@ from serving.hosting import ModelHost
 from serving.models import adapters, takeover
 from serving.models.catalogue import load as load_catalogue
 from serving.models.errors import NotEnoughMemory, StartFailed
+from serving.models.quantize import beside
 from serving.models.takeover import Served, SwitchingModel, Takeover
 from serving.models.vllm import VllmOptions
 from serving.settings import ModelSettings, Settings
@@ -169,12 +170,20 @@ async def test_a_promotion_is_noticed_and_one_that_failed_is_tried_again_when_an
 class Machine:
     """A data folder with the small model in it, and hosts over the scripted engine or the real one."""
 
-    def __init__(self, data: Path, options: VllmOptions, memory: int = 2**40) -> None:
+    def __init__(
+        self, data: Path, options: VllmOptions, memory: int = 2**40, *, eight_bit: bool = False
+    ) -> None:
         self.entry = load_catalogue().get(SMALL_MODEL)
         folder = data / "models" / SMALL_MODEL
         folder.mkdir(parents=True)
         (folder / "served").symlink_to(small_model_folder())
-        model = ModelSettings(name=SMALL_MODEL, port=free_port(), first_token_seconds=60, total_seconds=300)
+        model = ModelSettings(
+            name=SMALL_MODEL,
+            port=free_port(),
+            first_token_seconds=60,
+            total_seconds=300,
+            eight_bit=eight_bit,
+        )
         self.settings = Settings(data=data, model=model)
         self.said: list[str] = []
         self.host = ModelHost(
@@ -297,9 +306,12 @@ async def test_where_adapters_are_loaded_one_server_takes_them_while_it_serves(e
 @pytest.mark.model
 @pytest.mark.timeout(1200)
 async def test_a_promotion_is_served_without_dropping_a_chat(vllm_url: str, tmp_path: Path) -> None:
-    """The real engine twice: answers all the while, some begun before and ended after."""
+    """The real engine twice: answers all the while, some begun before and ended after.
+
+    The second one serves the merged weights in 8 bits, as ``amends up`` does on a CPU.
+    """
     options = VllmOptions(max_model_len=2048, memory_gib=1.0, compiled=False, speculation=None)
-    machine = Machine(tmp_path / "data", options)
+    machine = Machine(tmp_path / "data", options, eight_bit=True)
     base = LangchainModel(base_url=vllm_url, model=SMALL_MODEL, first_token_seconds=60, total_seconds=600)
     stopped = asyncio.Event()
 
@@ -323,7 +335,9 @@ async def test_a_promotion_is_served_without_dropping_a_chat(vllm_url: str, tmp_
     chatting = asyncio.create_task(chat())
     try:
         look = asyncio.create_task(machine.takeover(model).look())
-        await asyncio.wait_for(chatting, 900)
+        await asyncio.wait({chatting, look}, timeout=900, return_when=asyncio.FIRST_COMPLETED)
+        assert chatting.done(), machine.said
+        chatting.result()
         assert not stopped.is_set()  # the story is not told yet
         story += [piece.text async for piece in held]
         await look
@@ -337,6 +351,8 @@ async def test_a_promotion_is_served_without_dropping_a_chat(vllm_url: str, tmp_
         assert tuned[0] not in untuned  # the weights are others
         merged = adapters.merged_folder(machine.entry, mine, machine.settings.data / "models")
         assert json.loads((merged / "manifest.json").read_text())["made"] == "merged"
+        (server,) = machine.host.servers
+        assert server.folder == beside(merged)
     finally:
         chatting.cancel()
         await machine.host.stop()

@@ -273,6 +273,17 @@ def test_the_command_line_carries_the_options(tmp_path: Path) -> None:
     assert Path(environment["VLLM_CACHE_ROOT"]).is_relative_to(tmp_path / "cache")
 
 
+def test_where_cores_are_few_no_thread_is_pinned_unless_the_operator_says_where(tmp_path: Path) -> None:
+    def bound(pinned: bool, **environ: str) -> str | None:
+        options = VllmOptions(pinned=pinned)
+        server = VllmServer(tmp_path, "small", 1, log=tmp_path / "log", options=options, environ=environ)
+        return server.environment().get("VLLM_CPU_OMP_THREADS_BIND")
+
+    assert bound(pinned=False) == "nobind"
+    assert bound(pinned=True) is None
+    assert bound(pinned=False, VLLM_CPU_OMP_THREADS_BIND="0-3") == "0-3"
+
+
 def test_speculation_and_compiling_can_be_switched_off(tmp_path: Path) -> None:
     options = VllmOptions(speculation=None, compiled=False)
     command = VllmServer(tmp_path, "small", 1, log=tmp_path / "log", options=options).command()
