@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import yaml
 
+from agent import softmax
 from agent.events import Intent
 
 Vectors = npt.NDArray[np.float32]
@@ -29,11 +30,23 @@ _DATA = Path(__file__).parent / "data"
 WEIGHTS = _DATA / "intents.npz"
 
 PROBE = "Where is my order?"
+SAME_SPACE = 0.98
+"""Cosine above which an embedder is the one that stored weights were fitted on: the same engine
+gives 1 up to rounding, another model or prefix far less."""
+LONGEST = 600
+"""Characters of a text that are embedded; E5 reads 512 tokens."""
+BEFORE = 300
+"""Characters of the line a message replies to that are embedded, counted from its end: what it asks
+stands there."""
+LEANING: Mapping[Intent, str] = {"confirm": "yes", "decline": "no"}
+"""What a yes or no is called that was not read off the list of :func:`answer`."""
 PENALTY, PATTERN, MAIN = 1e-5, 1.5, 0.6
 """L2 penalty, a pattern's weight, and the share of the target that the main one of several intents
 gets. Best of three penalties and three weights on the dialogues held out by ``tools/fit_intents.py``."""
 ALSO = 0.3
 """Probability from which an intent counts beside the main one; best of four on the same."""
+_RATE = 0.3
+"""Of the fit's steps."""
 
 _EDGES = re.compile(r"^[\s\W_]+|[\s\W_]+$")
 _CLAUSE = re.compile(
@@ -114,6 +127,18 @@ def answer(text: str) -> Literal["confirm", "decline"] | None:
     return "decline" if whole in rules().decline else None
 
 
+def lean(wants: Sequence[Intent]) -> tuple[str, tuple[Intent, ...]]:
+    """A main intent that is a guessed yes or no, as a leaning, and what is left of ``wants``.
+
+    Only :func:`answer` decides anything: in other words it is unclear, and the leaning may be asked
+    back. Empty, and ``wants`` as they were, when the main intent is something else.
+    """
+    leaning = LEANING.get(wants[0], "") if wants else ""
+    if not leaning:
+        return "", tuple(wants)
+    return leaning, (*(want for want in wants if want not in LEANING), "unclear")
+
+
 def votes(text: str) -> frozenset[Intent]:
     """Intents with a pattern in ``text`` that nothing beside it takes back."""
     return _matching(rules().patterns, text) - vetoes(text)
@@ -177,6 +202,11 @@ def load(path: Path = WEIGHTS) -> Weights:
         )
 
 
+def same_space(probe: Vectors, stored: Vectors) -> bool:
+    """Whether two embeddings of one text come from the same embedder."""
+    return probe.shape == stored.shape and float(probe @ stored) > SAME_SPACE
+
+
 def paired(messages: Vectors, before: Vectors | None = None) -> Vectors:
     """What the classifier sees: a message's vector and that of the shop's line before it, or zeros."""
     return np.hstack([messages, np.zeros_like(messages) if before is None else before]).astype(np.float32)
@@ -191,7 +221,7 @@ def fit(
     pattern: float = PATTERN,
     steps: int = 500,
 ) -> Weights:
-    """Fit by full-batch Adam on the cross-entropy with an L2 penalty. Same input, same result.
+    """Fit as :func:`agent.softmax.fit` does. Same input, same result.
 
     Args:
         vectors: Rows of :func:`paired`.
@@ -208,19 +238,7 @@ def fit(
             row[intents.index(intent)] += (1 - MAIN) / len(wants[1:]) if len(wants) > 1 else 0.0
         row[intents.index(wants[0])] = MAIN if len(wants) > 1 else 1.0
     mean = vectors.mean(axis=0)
-    x = np.hstack([vectors - mean, np.ones((len(vectors), 1), np.float32)]).astype(np.float32)
-    w = np.zeros((x.shape[1], len(intents)), np.float32)
-    first, second = np.zeros_like(w), np.zeros_like(w)
-    for step in range(1, steps + 1):
-        logits = x @ w
-        logits -= logits.max(axis=1, keepdims=True)
-        p = np.exp(logits)
-        p /= p.sum(axis=1, keepdims=True)
-        slope = x.T @ (p - target) / len(x)
-        slope[:-1] += penalty * w[:-1]
-        first = 0.9 * first + 0.1 * slope
-        second = 0.99 * second + 0.01 * slope**2
-        w -= 0.3 * (first / (1 - 0.9**step)) / (np.sqrt(second / (1 - 0.99**step)) + 1e-8)
+    w = softmax.fit(vectors - mean, target, penalty=penalty, rate=_RATE, steps=steps)
     return Weights(intents, w[:-1].T.copy(), w[-1].copy(), mean, pattern, probe)
 
 

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from agent.events import MoodScores
 from agent.ids import Language
-from agent.intents import PROBE, normalise
+from agent.intents import BEFORE, LONGEST, PROBE, normalise, same_space
 from agent.mood import Mood
 from agent.mood_lexicon import LexiconMood
 
@@ -28,12 +28,6 @@ EmbedQuery = Callable[[str], list[float]]
 WEIGHTS = Path(__file__).parent / "data" / "mood_e5.npz"
 CLASSES = ("negative", "neutral", "positive")
 
-_LONGEST = 600
-"""Characters of a message that are embedded; E5 reads 512 tokens."""
-_BEFORE = 300
-"""Characters of the shop's line that are embedded, counted from its end."""
-_SAME_SPACE = 0.98
-"""Cosine above which an embedder is the one the weights were fitted on, as in ``agent.understand_e5``."""
 _LEAST = 1e-3
 """Added to the lexicon's probabilities before their logarithm."""
 _MOST_REASONS = 5
@@ -74,12 +68,12 @@ def load(path: Path = WEIGHTS) -> Weights:
 
 def shown(text: str) -> str:
     """What of a message is embedded."""
-    return normalise(text)[:_LONGEST]
+    return normalise(text)[:LONGEST]
 
 
 def shown_before(text: str) -> str:
     """What of the shop's line before it is embedded."""
-    return normalise(text)[-_BEFORE:]
+    return normalise(text)[-BEFORE:]
 
 
 def features(message: Vectors, before: Vectors, lexicon: Vectors) -> Vectors:
@@ -153,8 +147,7 @@ class E5Mood:
     def _same_space(self) -> bool:
         with self._checking:
             if self._same is None:
-                stored, probe = load().probe, np.asarray(self._embed_query(PROBE), np.float32)
-                self._same = probe.shape == stored.shape and float(probe @ stored) > _SAME_SPACE
+                self._same = same_space(np.asarray(self._embed_query(PROBE), np.float32), load().probe)
             return self._same
 
 

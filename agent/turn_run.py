@@ -22,8 +22,11 @@ from agent.mood import MoodScorer
 from agent.products.questions import ProductQuestions
 from agent.proof import OrderProof
 from agent.shop.port import Shop
-from agent.understanding import Reader
+from agent.understanding import Reader, Said
 from retrieval.passages import Retriever
+
+RECALL = 8
+"""Earlier lines that a message is read with: enough to know what "it" is."""
 
 
 class Interrupted(Exception):
@@ -88,6 +91,12 @@ class TurnRun:
     """Characters of provisional text that stand."""
     _writing: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Nodes that run in parallel append one after the other."""
+
+    def earlier(self) -> list[Said]:
+        """The last lines before the shopper's words that this turn answers, oldest first."""
+        burst = {line.seq for line in self.state.said_since(self.state.answered_upto)}
+        lines = [line for line in self.state.lines if line.seq not in burst]
+        return [Said(line.who, line.text) for line in lines[-RECALL:]]
 
     async def record(self, *bodies: EventBody) -> list[Event]:
         """Append events of this turn.

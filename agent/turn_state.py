@@ -50,8 +50,6 @@ class TurnState(TypedDict, total=False):
     """``seq`` of the newest shopper input."""
     understanding: Understanding
     mood: Mood
-    angry: float
-    """P(negative) from which this mood alone brings in a person."""
     found: Found | None
     """``None`` when nothing was searched, or the index is away."""
     known: Known | None

@@ -19,17 +19,8 @@ from agent.understanding import Said, Understanding
 EmbedQuery = Callable[[str], list[float]]
 EmbedMany = Callable[[Sequence[str]], list[list[float]]]
 
-_LONGEST = 600
-"""Characters of a text that are embedded; E5 reads 512 tokens."""
-_BEFORE = 300
-"""Characters of the line a message replies to that are embedded, counted from its end: what it asks
-stands there."""
-_SAME_SPACE = 0.98
-"""Cosine above which an embedder is the one the stored weights were fitted on: the same engine
-gives 1 up to rounding, another model or prefix far less."""
 _ASKED_ADDRESS = re.compile(r"\baddress\b|地址", re.IGNORECASE)
 _UNSURE: Intent = "unclear"
-_LEANING: dict[Intent, str] = {"confirm": "yes", "decline": "no"}
 _ACTS = frozenset(
     {"cancel_order", "return_item", "exchange_item", "change_address", "prove_order", "request_person"}
 )
@@ -86,10 +77,11 @@ class E5Reader:
         query = standalone(plain, earlier, self._product)
         # "And for the blue one?" asks what the question before it asked.
         wants, confidence = await self._intents(plain, query if is_follow_up(plain) else plain, last)
-        if intents.answer(plain) is None and (leaning := _LEANING.get(wants[0])):
+        if intents.answer(plain) is None:
             # A yes or no in other words: only the exact one counts, nothing is decided by a guess.
-            found["leaning"] = leaning
-            wants = (*(want for want in wants if want not in _LEANING), _UNSURE)
+            leaning, wants = intents.lean(wants)
+            if leaning:
+                found["leaning"] = leaning
         if "change_address" in wants or _ASKED_ADDRESS.search(last):
             place = slots.address(lines)
             found |= place
@@ -120,9 +112,9 @@ class E5Reader:
         whole = text if intents.votes(text) else asked
         # The digits of an order number say nothing about what is wanted.
         whole, text = (self._digits.sub("104233", part) for part in (whole, text))
-        texts = [whole[:_LONGEST], *(clause[:_LONGEST] for clause in intents.clauses(text))]
+        texts = [part[: intents.LONGEST] for part in (whole, *intents.clauses(text))]
         weights = await self._fitted()
-        before = self._digits.sub("104233", intents.normalise(last)[-_BEFORE:])
+        before = self._digits.sub("104233", intents.normalise(last)[-intents.BEFORE :])
         vectors = np.asarray(await asyncio.to_thread(self._embed_all, [*texts, before]), np.float32)
         context = np.tile(vectors[-1], (len(texts), 1)) if before else None
         rows = weights.probabilities(intents.paired(vectors[:-1], context), texts)
@@ -150,7 +142,7 @@ class E5Reader:
     def _fit(self) -> Weights:
         stored = intents.load()
         probe = np.asarray(self._embed_query(intents.PROBE), np.float32)
-        if probe.shape == stored.probe.shape and float(probe @ stored.probe) > _SAME_SPACE:
+        if intents.same_space(probe, stored.probe):
             return stored
         examples = intents.rules().examples
         vectors = np.asarray(self._embed_many([text for _, _, text in examples]), np.float32)

@@ -19,6 +19,7 @@ from typing import cast, get_args
 
 from agent.errors import ModelError
 from agent.events import Intent
+from agent.intents import LEANING, lean
 from agent.model import LanguageModel
 from agent.understand_prompt import ARGUMENTS, VERSION, schema, understand_prompt
 from agent.understanding import Reader, Said, Understanding
@@ -27,7 +28,6 @@ LONGEST = 200
 """Tokens of the JSON; the longest target in training has 110."""
 _SLOTS = frozenset(ARGUMENTS) - {"order"}
 _INTENTS = frozenset(get_args(Intent))
-_LEANING: dict[Intent, str] = {"confirm": "yes", "decline": "no"}
 
 logger = logging.getLogger(__name__)
 
@@ -71,14 +71,13 @@ class ModelReader:
 def _within(read: Understanding, said: dict[str, object], text: str) -> Understanding:
     """What the model said, as far as it may be believed."""
     named = said.get("intents")
-    intents = [
-        cast("Intent", intent) for intent in (named if isinstance(named, list) else []) if intent in _INTENTS
-    ]
+    leaning, wants = lean(
+        [cast("Intent", want) for want in (named if isinstance(named, list) else []) if want in _INTENTS]
+    )
     slots = dict(read.slots)
-    if intents and (leaning := _LEANING.get(intents[0])):
+    if leaning:
         slots["leaning"] = leaning
-        intents.append("unclear")
-    intents = [intent for intent in intents if intent not in _LEANING]
+    intents = [want for want in wants if want not in LEANING]
     if "request_person" in read.intents and "request_person" not in intents:
         intents.append("request_person")
     arguments = said.get("args")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, Self, get_args
+from typing import Literal, Self
 
 import yaml
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
+from agent import understand_prompt
 from agent.events import Intent
 from agent.ids import Language
 from finetune.errors import DatasetInvalid
@@ -17,10 +18,8 @@ from finetune.example import Line
 
 FOLDER = Path(__file__).parent / "data" / "dialogues"
 
-ARGUMENTS = frozenset(
-    """order product variant reason_code quantity email code recipient line1 line2 city region
-    postal_code country""".split()  # noqa: SIM905 - reads better than quoted words
-)
+ARGUMENTS = frozenset(understand_prompt.ARGUMENTS) | {"email", "code"}
+"""What a message may name: to the model, and what is read by rule alone."""
 PLACEHOLDERS = frozenset(
     """order order2 product product2 variant variant2 name email code carrier day answer""".split()  # noqa: SIM905
 )
@@ -96,6 +95,3 @@ def read_dialogues(folder: Path = FOLDER) -> list[SeedDialogue]:
     if not found:
         raise DatasetInvalid(f"{folder} holds no dialogues")
     return [dialogue for _, dialogue in sorted(found.items())]
-
-
-INTENTS: tuple[Intent, ...] = get_args(Intent)

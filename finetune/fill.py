@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -11,8 +12,10 @@ from typing import Any
 import yaml
 
 from agent.ids import Language
-from finetune.dialogues import PLACEHOLDER, SeedDialogue
-from finetune.shops import ShopProduct, TrainingShop
+from finetune.dialogues import PLACEHOLDER, SeedDialogue, SeedTurn, read_dialogues
+from finetune.example import Part
+from finetune.shops import ShopProduct, TrainingShop, read_shops
+from finetune.split import part_of_dialogue, part_of_shop
 
 VOICE = Path(__file__).parent / "data" / "voice.yaml"
 _SHORT = 0.6
@@ -32,7 +35,6 @@ class Filling:
     def __init__(self, dialogue: SeedDialogue, shop: TrainingShop, random: Random) -> None:
         language = dialogue.language
         first, second = random.sample(shop.products, 2)
-        self.product = first
         person = random.choice(voice()["people"][language])
         orders = random.sample(range(10 ** (shop.order_digits - 1), 10**shop.order_digits), 2)
         variants = random.sample(first.variants.of(language), min(2, len(first.variants.of(language))))
@@ -53,6 +55,37 @@ class Filling:
     def put(self, text: str, *, answer: str = "") -> str:
         """``text`` with every placeholder filled."""
         return PLACEHOLDER.sub(lambda match: {**self._values, "answer": answer}[match[1]], text)
+
+
+@dataclass(frozen=True)
+class FilledTurn:
+    """A seed dialogue's turn with the shopper's words filled in.
+
+    Attributes:
+        earlier: The shopper's own messages before it.
+        before: The shop's line it replies to; an answer in it is left out. Empty for none.
+    """
+
+    dialogue: SeedDialogue
+    turn: SeedTurn
+    said: str
+    earlier: tuple[str, ...]
+    before: str
+
+
+def filled_turns(part: Part, *, seed: int) -> Iterator[FilledTurn]:
+    """The turns of one part of the seed dialogues, each dialogue in a shop of that part."""
+    shops = [shop for shop in read_shops() if part_of_shop(shop.id) == part]
+    for dialogue in read_dialogues():
+        if part_of_dialogue(dialogue.id, seed=seed) != part:
+            continue
+        random = Random(f"{seed}/{dialogue.id}")  # noqa: S311 - nothing secret
+        filling, before = Filling(dialogue, random.choice(shops), random), ""
+        earlier: tuple[str, ...] = ()
+        for turn in dialogue.turns:
+            said = filling.put(turn.say)
+            yield FilledTurn(dialogue, turn, said, earlier, before)
+            earlier, before = (*earlier, said), filling.put(turn.then)
 
 
 def _named(product: ShopProduct, language: Language, random: Random) -> str:

@@ -85,7 +85,6 @@ class ChromaPassageIndex:
         self._reading = threading.Lock()
         self._written = ""
         self._library: tuple[str, Library] | None = None
-        self._last: tuple[str, list[float]] | None = None
 
     def open(self) -> None:
         """Connect now instead of on first use. Blocking.
@@ -202,7 +201,7 @@ class ChromaPassageIndex:
         ids: list[str] | None = None,
     ) -> list[Passage]:
         found = self._opened().similarity_search_by_vector_with_relevance_scores(
-            self._embedded(text[:_QUESTION]),
+            self._embedder.embed_query(text[:_QUESTION]),
             k=k,
             filter=cast("Any", where),
             **cast("Any", {} if ids is None else {"ids": ids}),
@@ -217,13 +216,6 @@ class ChromaPassageIndex:
         # The filter above is Chroma's; who may read what does not rest on it alone.
         seen = [passage for passage in passages if passage.chunk.visibility in visible_to]
         return sorted(seen, key=lambda passage: (-passage.similarity, passage.chunk.id))
-
-    def _embedded(self, text: str) -> list[float]:
-        """The vector of a question; that of the last one is kept, since one turn asks several times."""
-        last = self._last
-        if last is None or last[0] != text:
-            last = self._last = (text, self._embedder.embed_query(text))
-        return last[1]
 
     def _read_library(self) -> Library:
         now = self._revision()

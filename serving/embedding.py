@@ -13,9 +13,17 @@ if TYPE_CHECKING:
 def open_embedder(settings: RetrievalSettings) -> Embedder:
     """The embedder that the settings name: an endpoint's, or E5 in this process.
 
+    Reader, mood and index ask it for the same message, so it remembers.
+
     Raises:
         ValueError: An endpoint without a model name.
     """
+    from retrieval.remembering import RememberingEmbedder
+
+    return RememberingEmbedder(_named(settings))
+
+
+def _named(settings: RetrievalSettings) -> Embedder:
     if not settings.embeddings_url:
         from retrieval.e5 import E5Embedder
 

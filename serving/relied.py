@@ -12,7 +12,7 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -23,6 +23,7 @@ from agent.log_sql import SqlLog
 from agent.migrations import migrate
 from agent.relied import Relied, changes_since, find_relied
 from retrieval.passages import PassageIndex, Visibility
+from serving.clock import shop_now
 from serving.settings import Settings
 
 DAYS = 30
@@ -68,7 +69,7 @@ async def look_back(settings: Settings, index: PassageIndex, *, days: int = DAYS
     Raises:
         LogUnavailable, IndexUnavailable: One of the two cannot be read.
     """
-    now = _now(settings)
+    now = shop_now(settings)
     since, today = now - timedelta(days=days), now.date()
     library = await index.library()
     texts = TextsNow(library.chunks.values(), library.outdated(SHOPPERS, today))
@@ -90,17 +91,10 @@ async def look_again(settings: Settings, *, days: int | None = None) -> LookedBa
     except FileNotFoundError:
         raise NothingKept("documents and log were not compared yet; run: amends index PATH") from None
     kept = _Kept.model_validate_json(text)
-    days, now = min(days or kept.days, kept.days), _now(settings)
+    days, now = min(days or kept.days, kept.days), shop_now(settings)
     since = now - timedelta(days=days)
     async with _open_log(settings, now) as log:
         return LookedBack(days, await find_relied(log, kept.changes, since=since, today=now.date()))
-
-
-def _now(settings: Settings) -> datetime:
-    """The present in the shop, which may live on another day."""
-    if settings.shop.day is None:
-        return datetime.now(UTC)
-    return datetime.combine(settings.shop.day, time(12), tzinfo=UTC)
 
 
 @asynccontextmanager

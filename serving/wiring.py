@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
 from pathlib import Path
 
 import yaml
 from fastapi import FastAPI
 
-from agent.clock import ShiftedClock
 from agent.conversations import Conversations
 from agent.gate import WriteGate
 from agent.grounding import Vectors
@@ -26,9 +24,9 @@ from agent.model import LanguageModel
 from agent.model_langchain import LangchainModel
 from agent.mood_e5 import E5Mood
 from agent.products.listed import ListedProducts, read_products
+from agent.products.port import Product as ShopProduct
 from agent.products.questions import ProductQuestions
 from agent.proof import OrderProof
-from agent.shop.catalogue import read_catalogue
 from agent.shop.demo import open_demo_shop
 from agent.turn_run import Ports
 from agent.turns import Turns
@@ -40,26 +38,13 @@ from retrieval.chroma import ChromaPassageIndex
 from retrieval.passages import Embedder
 from retrieval.retriever import PassageRetriever
 from serving.app import create_app
+from serving.clock import Clock, shop_clock
 from serving.desk import mount_desk
 from serving.embedding import open_embedder
 from serving.followup import Followup
 from serving.mailbox import DemoMailbox
 from serving.services import Services
 from serving.settings import NO_ADAPTER, Settings
-
-Clock = Callable[[], datetime]
-
-
-def utc_now() -> datetime:
-    """The time, aware, UTC."""
-    return datetime.now(UTC)
-
-
-def shop_clock(settings: Settings) -> Clock:
-    """The time the shop lives in: the real one, or from noon of the day the settings name."""
-    if settings.shop.day is None:
-        return utc_now
-    return ShiftedClock(datetime.combine(settings.shop.day, time(12), tzinfo=UTC))
 
 
 @dataclass(frozen=True)
@@ -81,7 +66,11 @@ def shop_names(folder: Path) -> dict[Language, str]:
 
 def product_names(folder: Path) -> list[list[str]]:
     """The titles of each product in every language, so that a product named is understood."""
-    return [list(product.title.values()) for product in read_catalogue(folder).products]
+    return _titles(read_products(folder))
+
+
+def _titles(products: Sequence[ShopProduct]) -> list[list[str]]:
+    return [list(product.title.values()) for product in products]
 
 
 def open_index(
@@ -152,9 +141,8 @@ async def running(
         secret = await asyncio.to_thread(settings.signing_secret)
         gate = WriteGate(clock)
         conversations = Conversations(log, gate, clock)
-        reader: Reader = E5Reader(
-            embedder.embed_query, embedder.embed_passages, names=product_names(settings.shop.folder)
-        )
+        products = read_products(settings.shop.folder)
+        reader: Reader = E5Reader(embedder.embed_query, embedder.embed_passages, names=_titles(products))
         if settings.model.understands:
             reader = ModelReader(model, reader)
         turns = Turns(
@@ -171,7 +159,7 @@ async def running(
                 clock=clock,
                 answerable=settings.retrieval.answerable,
                 vectors=Vectors(embedder.embed_passages),
-                products=ProductQuestions(ListedProducts(read_products(settings.shop.folder), shop.shelf)),
+                products=ProductQuestions(ListedProducts(products, shop.shelf)),
                 passages=settings.retrieval.passages,
                 max_tokens=settings.model.max_tokens,
             ),

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 from asked import LANGUAGES, ROOT, Asked, demo_shop, training_shops
-from numpy.typing import NDArray
+from regression import Floats, auc, fit_logistic, sigmoid
 
 from retrieval.answerable import FEATURES, features
 from retrieval.e5 import E5Embedder
@@ -32,38 +32,17 @@ ANSWERED = 2 / 3
 """How many questions of shoppers are taken to be answered by a shop's documents. The data holds
 more; the weights of the classes make up for it, so that one half is the threshold."""
 
-Floats = NDArray[np.float64]
-
 
 def fit(x: Floats, y: Floats) -> Floats:
-    """Intercept and coefficients for unscaled features, by Newton's method with a ridge penalty."""
-    mean, spread = x.mean(axis=0), x.std(axis=0)
-    design = np.column_stack([np.ones(len(x)), (x - mean) / spread])
+    """Intercept and coefficients for unscaled features, answered and unanswered in the share expected."""
     weight = np.where(y == 1, ANSWERED / y.mean(), (1 - ANSWERED) / (1 - y.mean()))
-    penalty = np.diag([0.0] + [RIDGE] * x.shape[1])
-    weights = np.zeros(design.shape[1])
-    for _ in range(50):
-        p = 1 / (1 + np.exp(-design @ weights))
-        gradient = design.T @ (weight * (y - p)) - penalty @ weights
-        hessian = (design.T * (weight * p * (1 - p))) @ design + penalty
-        step = np.linalg.solve(hessian, gradient)
-        weights += step
-        if np.abs(step).max() < 1e-9:
-            break
-    slopes = weights[1:] / spread
-    return np.concatenate([[weights[0] - slopes @ mean], slopes])
+    intercept, slopes = fit_logistic(x, y, weight, ridge=RIDGE)
+    return np.concatenate([[intercept], slopes])
 
 
 def predict(weights: Floats, x: Floats) -> Floats:
     """Probabilities."""
-    p: Floats = 1 / (1 + np.exp(-(weights[0] + x @ weights[1:])))
-    return p
-
-
-def auc(p: Floats, y: Floats) -> float:
-    """Probability that an answerable question scores above an unanswerable one."""
-    pairs = p[y == 1][:, None] - p[y == 0][None, :]
-    return float((pairs > 0).mean() + 0.5 * (pairs == 0).mean())
+    return sigmoid(weights[0] + x @ weights[1:])
 
 
 def measured(p: Floats, y: Floats, threshold: float = 0.5) -> dict[str, float]:
@@ -71,7 +50,7 @@ def measured(p: Floats, y: Floats, threshold: float = 0.5) -> dict[str, float]:
     return {
         "questions": len(y),
         "unanswerable": int((y == 0).sum()),
-        "auc": round(auc(p, y), 3),
+        "auc": round(auc(p[y == 1], p[y == 0]), 3),
         "refusals": round(float((p[y == 0] < threshold).mean()), 3),
         "false_refusals": round(float((p[y == 1] < threshold).mean()), 3),
         "refusals_at_false_refusals_of_5_percent": round(

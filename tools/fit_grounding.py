@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -31,6 +30,7 @@ from agent.grounding.features import FEATURES  # noqa: E402
 from agent.grounding.support import failure  # noqa: E402
 from retrieval.e5 import E5Embedder  # noqa: E402
 from tools.grounding_examples import Example, examples  # noqa: E402
+from tools.regression import Floats, auc, fit_logistic, sigmoid  # noqa: E402
 
 SHOPS = ROOT / "finetune" / "data" / "shops"
 SENTENCES = ROOT / "tests" / "agent" / "data" / "grounding.json"
@@ -45,8 +45,6 @@ SHOWN_WRONG = 0.01
 """At most this share of what is shown may be wrong, where a third of what is said is (as in the data)."""
 SHOWN_MADE = 0.05
 """At most this share of the wrong answers made by rule may be shown."""
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -76,9 +74,7 @@ class Fit:
 
     def p(self, rows: Floats) -> Floats:
         """Probabilities."""
-        z = np.clip(self.intercept + rows @ self.coefficients, -60, 60)
-        p: Floats = 1 / (1 + np.exp(-z))
-        return p
+        return sigmoid(self.intercept + rows @ self.coefficients)
 
     def answer(self, measured: Measured, *, rules: bool) -> float:
         """Of the least likely statement; with ``rules``, 0 where they leave no window."""
@@ -120,26 +116,8 @@ def fit(data: Sequence[Measured]) -> Fit:
             rows += [row for _, row in taken]
             labels += [float(one.example.supported)] * len(taken)
             weights += [1.0 if one.example.supported else WEIGHT.get(one.example.how, MADE)] * len(taken)
-        found = _regress(np.array(rows), np.array(labels), np.array(weights))
+        found = Fit(*fit_logistic(np.array(rows), np.array(labels), np.array(weights), ridge=RIDGE))
     return found
-
-
-def _regress(x: Floats, y: Floats, weight: Floats) -> Fit:
-    """Newton's method with a ridge penalty on standardised measurements."""
-    mean, spread = x.mean(axis=0), np.maximum(x.std(axis=0), 1e-6)
-    design = np.column_stack([np.ones(len(x)), (x - mean) / spread])
-    penalty = np.diag([0.0] + [RIDGE] * x.shape[1])
-    found = np.zeros(design.shape[1])
-    for _ in range(50):
-        p = 1 / (1 + np.exp(-np.clip(design @ found, -60, 60)))
-        gradient = design.T @ (weight * (y - p)) - penalty @ found
-        hessian = (design.T * (weight * p * (1 - p))) @ design + penalty
-        step = np.linalg.solve(hessian, gradient)
-        found += step
-        if np.abs(step).max() < 1e-8:
-            break
-    slopes = found[1:] / spread
-    return Fit(float(found[0] - slopes @ mean), slopes)
 
 
 @dataclass(frozen=True)
@@ -169,12 +147,6 @@ def left_out(data: Sequence[Measured]) -> list[Scored]:
 def share(values: Iterable[bool]) -> float:
     """Of true among ``values``."""
     return float(np.mean(list(values)))
-
-
-def auc(right: Sequence[float], wrong: Sequence[float]) -> float:
-    """Probability that a right answer scores above a wrong one."""
-    apart = np.array(right)[:, None] - np.array(wrong)[None, :]
-    return float((apart > 0).mean() + 0.5 * (apart == 0).mean())
 
 
 def thresholds(scored: Sequence[Scored]) -> tuple[float, float]:

@@ -13,7 +13,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from random import Random
 
 import numpy as np
 import yaml
@@ -23,16 +22,12 @@ sys.path.insert(0, str(ROOT))
 
 from agent import intents  # noqa: E402
 from agent.events import Intent  # noqa: E402
-from finetune.dialogues import read_dialogues  # noqa: E402
 from finetune.example import Part  # noqa: E402
-from finetune.fill import Filling  # noqa: E402
-from finetune.shops import read_shops  # noqa: E402
-from finetune.split import part_of_dialogue, part_of_shop  # noqa: E402
+from finetune.fill import filled_turns  # noqa: E402
 from retrieval.e5 import E5Embedder  # noqa: E402
 
 SEED = 7
 HELD_OUT = ROOT / "tests/agent/data/intents_heldout.yaml"
-BEFORE = 300
 
 
 @dataclass(frozen=True)
@@ -47,17 +42,10 @@ class Line:
 
 def dialogue_lines(side: Part) -> list[Line]:
     """The shoppers' messages of one part of the seed dialogues, filled in."""
-    shops = [shop for shop in read_shops() if part_of_shop(shop.id) == side]
-    lines = []
-    for dialogue in read_dialogues():
-        if part_of_dialogue(dialogue.id, seed=SEED) != side:
-            continue
-        rng = Random(f"{SEED}/{dialogue.id}")  # noqa: S311 - nothing secret
-        filling, before = Filling(dialogue, rng.choice(shops), rng), ""
-        for turn in dialogue.turns:
-            lines.append(Line(dialogue.language, filling.put(turn.say), before[-BEFORE:], turn.want))
-            before = filling.put(turn.then)
-    return lines
+    return [
+        Line(one.dialogue.language, one.said, one.before[-intents.BEFORE :], one.turn.want)
+        for one in filled_turns(side, seed=SEED)
+    ]
 
 
 def embed(lines: Sequence[Line]) -> intents.Vectors:

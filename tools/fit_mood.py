@@ -20,7 +20,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from random import Random
 
 import numpy as np
 import yaml
@@ -28,16 +27,13 @@ import yaml
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from agent import mood_e5  # noqa: E402
+from agent import mood_e5, softmax  # noqa: E402
 from agent import mood_lexicon as lexicon  # noqa: E402
 from agent.ids import Language  # noqa: E402
 from agent.intents import PROBE  # noqa: E402
 from agent.mood import MoodScorer  # noqa: E402
-from finetune.dialogues import read_dialogues  # noqa: E402
 from finetune.example import Part  # noqa: E402
-from finetune.fill import Filling  # noqa: E402
-from finetune.shops import read_shops  # noqa: E402
-from finetune.split import part_of_dialogue, part_of_shop  # noqa: E402
+from finetune.fill import filled_turns  # noqa: E402
 from retrieval.e5 import E5Embedder  # noqa: E402
 
 DATA = ROOT / "tests/agent/data/mood_utterances.yaml"
@@ -51,7 +47,7 @@ TARGETS = {
     "positive": (0.02, 0.13, 0.85),
 }
 LEXICON_PENALTY, LEXICON_STEPS = 7e-4, 6000
-PENALTY, STEPS, FOLDS = 3e-4, 300, 5
+PENALTY, RATE, STEPS, FOLDS = 3e-4, 0.05, 300, 5
 """Of the joined regression: best of four penalties by cross-validation on the training dialogues
 (Brier score and calibration), which is why its probabilities need no further scaling."""
 SCALES = np.repeat([3.0, 1.0, 0.3], [384, 384, len(CLASSES)])
@@ -89,20 +85,10 @@ def utterances(part: str) -> list[Turn]:
 
 def dialogue_turns(side: Part) -> list[Turn]:
     """The shoppers' turns of one part of the seed dialogues, filled in."""
-    shops = [shop for shop in read_shops() if part_of_shop(shop.id) == side]
-    turns: list[Turn] = []
-    for dialogue in read_dialogues():
-        if part_of_dialogue(dialogue.id, seed=SEED) != side:
-            continue
-        rng = Random(f"{SEED}/{dialogue.id}")  # noqa: S311 - nothing secret
-        filling, before = Filling(dialogue, rng.choice(shops), rng), ""
-        said: list[str] = []
-        for turn in dialogue.turns:
-            text = filling.put(turn.say)
-            turns.append(Turn(dialogue.id, dialogue.language, text, tuple(said), before, turn.mood))
-            said.append(text)
-            before = filling.put(turn.then)
-    return turns
+    return [
+        Turn(one.dialogue.id, one.dialogue.language, one.said, one.earlier, one.before, one.turn.mood)
+        for one in filled_turns(side, seed=SEED)
+    ]
 
 
 @cache
@@ -123,7 +109,10 @@ def fit_lexicon() -> dict[str, dict[str, float]]:
     y = np.array([TARGETS[turn.label] for turn in rows])
     w = np.zeros((x.shape[1], 3))
     for _ in range(LEXICON_STEPS):
-        slope = x.T @ (_softmax(x @ w) - y) / len(x) + LEXICON_PENALTY * w * (np.arange(len(w)) > 0)[:, None]
+        slope = (
+            x.T @ (softmax.softmax(x @ w) - y) / len(x)
+            + LEXICON_PENALTY * w * (np.arange(len(w)) > 0)[:, None]
+        )
         w -= 0.8 * slope
     w -= w[:, 1:2]
     names = ("bias", *lexicon.FEATURES)
@@ -150,25 +139,12 @@ def features(turns: Sequence[Turn]) -> mood_e5.Vectors:
 
 
 def fit_joined(rows: mood_e5.Vectors, targets: mood_e5.Vectors, penalty: float = PENALTY) -> mood_e5.Weights:
-    """Softmax regression by full-batch Adam on the cross-entropy with an L2 penalty. Deterministic."""
+    """As :func:`agent.softmax.fit` fits, on columns that the penalty spares unequally."""
     mean = rows.mean(axis=0)
-    x = np.hstack([(rows - mean) * SCALES, np.ones((len(rows), 1))]).astype(np.float32)
-    w = np.zeros((x.shape[1], len(CLASSES)), np.float32)
-    first, second = np.zeros_like(w), np.zeros_like(w)
-    for step in range(1, STEPS + 1):
-        slope = x.T @ (_softmax(x @ w) - targets) / len(x)
-        slope[:-1] += penalty * w[:-1]
-        first = 0.9 * first + 0.1 * slope
-        second = 0.99 * second + 0.01 * slope**2
-        w -= 0.05 * (first / (1 - 0.9**step)) / (np.sqrt(second / (1 - 0.99**step)) + 1e-8)
+    w = softmax.fit((rows - mean) * SCALES, targets, penalty=penalty, rate=RATE, steps=STEPS)
     matrix = w[:-1] * SCALES[:, None]
     probe = np.asarray(embedded(PROBE), np.float32)
     return mood_e5.Weights(matrix.astype(np.float32), (w[-1] - mean @ matrix).astype(np.float32), probe)
-
-
-def _softmax(logits: mood_e5.Vectors) -> mood_e5.Vectors:
-    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True), np.float32)
 
 
 def report(name: str, turns: Sequence[Turn], found: mood_e5.Vectors) -> None:

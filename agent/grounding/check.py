@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 from agent.grounding.claims import Claim, Kind, Source
 from agent.grounding.entailment import entailed
@@ -42,7 +43,12 @@ class SourceSet:
         )
         self._passages = tuple(p for p in self._prepared if not _is_record(p))
         self._vectors = vectors
-        self._known = Known.of(self._prepared, context)
+        self._context = context
+
+    @cached_property
+    def _known(self) -> Known:
+        """For the scorer alone: gathered when it first has a say."""
+        return Known.of(self._prepared, self._context)
 
     def check(self, sentence: str) -> Claim:
         """Judge one sentence. Never raises, whatever the text."""

@@ -22,6 +22,7 @@ from agent.handoff import SOUR, UNSUPPORTED
 from agent.ids import Language
 from agent.joining import joined
 from agent.nodes.orders import ABOUT_ORDERS, OWN
+from agent.nodes.search import QUESTIONS, VAGUE
 from agent.order_facts import cite, eligibility_fact, refusal_fact
 from agent.products import facts as product_facts
 from agent.prompts import VERSION
@@ -30,9 +31,6 @@ from agent.turn_run import Ports, TurnRun
 from agent.turn_state import TurnContext, TurnState
 from retrieval.passages import Found
 
-QUESTIONS = frozenset({"product_question", "policy_question", "off_topic", "unclear"})
-ASKED = frozenset({"product_question", "policy_question"})
-"""Questions that are answered beside a change asked for in the same message."""
 _CONTENTS = re.compile(
     r"\b(?:total|paid|pay(?:ing)? for|cost|how much|amount|items?|what(?:'s| is| was) in|(?:did|have) i (?:buy|order))\b"
     r"|多少钱|总价|总额|总共|一共|付了|金额|花了|买了(?:什么|啥|哪)|哪些(?:商品|东西)|有什么",
@@ -74,7 +72,7 @@ async def answer(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
     said = Answer()
     before = state.get("out", [])
     if before:
-        intents &= ASKED  # the change has been seen to; what is left is the question beside it
+        intents &= QUESTIONS  # the change has been seen to; what is left is the question beside it
     if "complaint" in intents:
         strong = state["mood"].scores.negative >= SOUR
         said.parts.append(text("sorry.strong" if strong else "sorry", language))
@@ -82,7 +80,9 @@ async def answer(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
     if intents & ABOUT_ORDERS or (understanding.order is not None and not before):
         await _from_orders(state, run, ports, said, language)
     found, known = state.get("found"), state.get("known")
-    asks = bool(intents & QUESTIONS) or (not said.citations and bool(intents & {"return_eligibility"}))
+    asks = bool(intents & (QUESTIONS | VAGUE)) or (
+        not said.citations and bool(intents & {"return_eligibility"})
+    )
     if asks and known is not None and known.outright:
         said.parts.append("\n".join(said.cite(fact) for fact in known.facts))
     elif asks and known is not None and known.missing:

@@ -9,14 +9,13 @@ from langgraph.runtime import Runtime
 
 from agent import handoff
 from agent.nodes.orders import ABOUT_ORDERS, ACTIONS, OWN
-from agent.nodes.search import UNSURE
+from agent.nodes.search import QUESTIONS, UNSURE, VAGUE
 from agent.turn_run import TurnRun
 from agent.turn_state import TurnContext, TurnState
 from agent.understanding import Understanding
 
 SURELY = 0.75
 """Answerability from which an unsure reading of "my order" gives way to the documents."""
-QUESTIONS = frozenset({"product_question", "policy_question"})
 
 
 def begin(state: TurnState, runtime: Runtime[TurnContext]) -> Literal["perform", "understand", "converse"]:
@@ -45,7 +44,7 @@ async def decide(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
         intents=understanding.intents,
         topics=understanding.topics,
         negative=state["mood"].scores.negative,
-        angry=state["angry"],
+        angry=ports.mood.angry,
         earlier_negative=max(0.0, -earlier[-1].value) if earlier else 0.0,
         unsupported=run.state.unsupported + 1 if unanswered else 0,
         failures=run.state.failures,
@@ -75,7 +74,7 @@ def route(
         return "answer"
     found = state.get("found")
     answered = _known(state) or (found is not None and found.answerable >= ports.answerable)
-    if intents & {"unclear", "off_topic"} and answered:
+    if intents & VAGUE and answered:
         return "answer"
     return "converse"
 

@@ -32,4 +32,4 @@ async def judge(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
             scorer=scorer.name,
         )
     )
-    return {"mood": mood, "angry": scorer.angry}
+    return {"mood": mood}

@@ -8,16 +8,13 @@ from langgraph.runtime import Runtime
 
 from agent import events as ev
 from agent.errors import ShopUnavailable
+from agent.nodes.search import QUESTIONS, VAGUE
 from agent.turn_state import TurnContext, TurnState
-from agent.understanding import Said
 
-ASKS_PRODUCTS = frozenset({"product_question", "policy_question", "return_eligibility"})
+ASKS_PRODUCTS = QUESTIONS | {"return_eligibility"}
 """Intents of messages that ask about products."""
-VAGUE = frozenset({"unclear", "off_topic"})
 MAY_ASK = ASKS_PRODUCTS | VAGUE | {"complaint", "find_orders", "order_status"}
 """Intents that a short question about a product is sometimes taken for."""
-RECALL = 8
-"""Earlier lines given: enough to know what "it" is."""
 
 
 async def products(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
@@ -26,11 +23,9 @@ async def products(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState
     understanding = state["understanding"]
     if ports.products is None or not MAY_ASK & set(understanding.intents) or understanding.order is not None:
         return {"known": None}
-    burst = {line.seq for line in run.state.said_since(run.state.answered_upto)}
-    earlier = [Said(line.who, line.text) for line in run.state.lines if line.seq not in burst]
     try:
         known = await ports.products.answer(
-            state["text"], understanding.language, rewritten=understanding.query, earlier=earlier[-RECALL:]
+            state["text"], understanding.language, rewritten=understanding.query, earlier=run.earlier()
         )
     except ShopUnavailable:
         return {"known": None}

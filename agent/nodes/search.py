@@ -10,18 +10,11 @@ from agent.turn_state import TurnContext, TurnState
 from retrieval.errors import RetrievalError
 from retrieval.passages import Visibility
 
-ASKS_DOCUMENTS = frozenset(
-    {
-        "product_question",
-        "policy_question",
-        "return_eligibility",
-        "complaint",
-        "unclear",
-        "off_topic",
-        "return_item",
-        "exchange_item",
-    }
-)
+QUESTIONS = frozenset({"product_question", "policy_question"})
+"""Intents that ask about what the shop sells and how it deals."""
+VAGUE = frozenset({"unclear", "off_topic"})
+"""Intents of messages that may be a question after all."""
+ASKS_DOCUMENTS = QUESTIONS | VAGUE | {"return_eligibility", "complaint", "return_item", "exchange_item"}
 """Intents whose answer may be in a document."""
 
 

@@ -42,12 +42,12 @@ class ProductQuestions:
 
     Args:
         products: The shop's products.
+        reader: Reads questions about their catalogue, where one is at hand; else it is made on first use.
     """
 
-    def __init__(self, products: Products) -> None:
+    def __init__(self, products: Products, *, reader: QuestionReader | None = None) -> None:
         self._products = products
-        self._catalogue: Sequence[Product] | None = None
-        self._reader = QuestionReader(())
+        self._reader = reader or QuestionReader(())
 
     async def answer(
         self, question: str, language: Language, *, rewritten: str = "", earlier: Sequence[Said] = ()
@@ -64,8 +64,8 @@ class ProductQuestions:
             ShopUnavailable: Price or stock was asked and the shop does not answer.
         """
         catalogue = await self._products.catalogue()
-        if catalogue is not self._catalogue:
-            self._catalogue, self._reader = catalogue, QuestionReader(catalogue)
+        if catalogue is not self._reader.products:
+            self._reader = QuestionReader(catalogue)
         reading = self._reader.read(question, rewritten=rewritten, earlier=earlier)
         products = reading.products
         if not products or not reading.asks:

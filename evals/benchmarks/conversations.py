@@ -40,6 +40,7 @@ from evals.world import Stage
 from retrieval.chroma import ChromaPassageIndex
 from retrieval.chunks import chunk
 from retrieval.passages import Document, Embedder
+from retrieval.remembering import RememberingEmbedder
 from retrieval.retriever import PassageRetriever
 
 PARALLEL = 4
@@ -105,6 +106,7 @@ def attempt_all(
 async def _attempt_all(
     tasks: TaskSet, progress: Progress, version: Version, embedder: Embedder, repeats: int, folder: Path
 ) -> list[Tried]:
+    embedder = RememberingEmbedder(embedder)
     index = ChromaPassageIndex(embedder, folder=folder / "index")
     try:
         chunks = [piece for document in tasks.documents for piece in chunk(document)]

@@ -8,8 +8,8 @@ found out. How often these rules err is measured by ``amends bench groundedness`
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Iterator, Sequence
+from functools import cache, cached_property
 
 from agent import events as ev
 from agent.grounding import Source, SourceSet, Vectors
@@ -40,15 +40,10 @@ def grounding(held: Trajectory) -> Iterator[Score]:
             case ev.OrderFactsRead() | ev.ProductFactsRead():
                 facts |= {fact.id: fact for fact in event.body.facts}
             case ev.AnswerSent():
-                known = _sources(passages, facts)
-                sources = SourceSet(known)
-                meaning = SourceSet(known, vectors=_vectors())
+                support = _Support(_sources(passages, facts))
                 for sentence in _claims(event.body):
                     claims += 1
-                    # Word for word in a source is support whatever else the rules say.
-                    verbatim = any(holds(source.text, sentence) for source in known)
-                    said = verbatim or sources.check(sentence).supported
-                    if said or meaning.check(sentence).supported:
+                    if support.of(sentence):
                         supported += 1
                     else:
                         loose.append((event.seq, sentence))
@@ -72,11 +67,27 @@ def _vectors() -> Vectors:
     return Vectors(E5Embedder().embed_passages)
 
 
-def _supports(source: Source, sentence: str) -> bool:
-    """Whether a source says it, by its words or by its meaning."""
-    if SourceSet([source]).check(sentence).supported:
-        return True
-    return SourceSet([source], vectors=_vectors()).check(sentence).supported
+class _Support:
+    """What sources say: by their words or, prepared only where those do not decide, by their meaning."""
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        self._sources = sources
+
+    @cached_property
+    def _words(self) -> SourceSet:
+        return SourceSet(self._sources)
+
+    @cached_property
+    def _meaning(self) -> SourceSet:
+        return SourceSet(self._sources, vectors=_vectors())
+
+    def of(self, sentence: str) -> bool:
+        """Whether a source says it. Word for word is support whatever else the rules say."""
+        return (
+            any(holds(source.text, sentence) for source in self._sources)
+            or self._words.check(sentence).supported
+            or self._meaning.check(sentence).supported
+        )
 
 
 def _sources(
@@ -145,12 +156,14 @@ def _citation(
         return f"[{citation.ref}] points to nothing that was read"
     if citation.quote and not holds(text, citation.quote):
         return f"[{citation.ref}] quotes what the source does not say"
-    source = Source(id=citation.id, text=text, title=f"{citation.title} {citation.heading}".strip())
+    support = _Support(
+        [Source(id=citation.id, text=text, title=f"{citation.title} {citation.heading}".strip())]
+    )
     for line in answer.text.splitlines():
         for sentence in split_sentences(line):
             # A sentence that cites several sources stands on all of them: judged as a claim.
             if _MARK.findall(sentence) == [citation.ref]:
                 bare = _BULLET.sub("", _MARK.sub("", sentence)).strip()
-                if not holds(text, bare) and not _supports(source, bare):
+                if not support.of(bare):
                     return f"[{citation.ref}] does not support: {bare}"
     return ""

@@ -18,6 +18,7 @@ from agent.grounding import Vectors
 from agent.ids import CustomerId, OrderId
 from agent.products.listed import ListedProducts, read_products
 from agent.products.questions import ProductQuestions
+from agent.products.reading import QuestionReader
 from agent.scope import Scope
 from agent.shop.demo import open_demo_shop
 from agent.shop.port import Order, OrderAction, ShopRecords
@@ -58,6 +59,7 @@ class StoreStage:
         self.name = "fernway"
         self._folder = folder
         self._products = read_products(folder)
+        self._questions = QuestionReader(self._products)
         self._index = index
         self._embedder = embedder
         self._vectors = Vectors(embedder.embed_passages)
@@ -139,7 +141,7 @@ class StoreStage:
         world.retriever = FaultyRetriever(world.retriever, world, scenario.faults)
         world.shop = FaultyShop(shop, world, scenario.faults)
         shelf = faulty_shelf(shop.shelf, world, scenario.faults)
-        world.products = ProductQuestions(ListedProducts(self._products, shelf))
+        world.products = ProductQuestions(ListedProducts(self._products, shelf), reader=self._questions)
         return world
 
     @staticmethod

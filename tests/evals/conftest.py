@@ -23,6 +23,7 @@ from evals.target import InProcessTarget
 from evals.world import Stage
 from retrieval.chroma import ChromaPassageIndex
 from retrieval.e5 import E5Embedder
+from retrieval.remembering import RememberingEmbedder
 from serving.wiring import product_names
 from tests.conftest import ROOT
 
@@ -34,7 +35,7 @@ async def stage(demo_index: Path, tmp_path_factory: pytest.TempPathFactory) -> A
     """The demo shop made ready, once for all tests."""
     folder = tmp_path_factory.mktemp("stage") / "index"
     shutil.copytree(demo_index, folder)
-    embedder = E5Embedder()
+    embedder = RememberingEmbedder(E5Embedder())
     index = ChromaPassageIndex(embedder, folder=folder)
     reader = E5Reader(embedder.embed_query, embedder.embed_passages, names=product_names(ROOT / "demo"))
     made = StoreStage(ROOT / "demo", index=index, embedder=embedder, reader=reader)
