@@ -18,10 +18,15 @@ from agent.ids import Language
 from agent.prompts import answer_prompt
 from agent.turn_run import Ports, TurnRun
 from retrieval.passages import Chunk, Passage
-from retrieval.quote import best_sentences
+from retrieval.quote import Quote, best_sentences
 
 MARK = re.compile(r"\s*\[\d{1,2}\]|^\s*(?:Answer|回答|答)\s*[:：]\s*")
 """Citation marks the model writes itself are dropped: ours come from the check."""
+ENOUGH = 3
+"""Sentences of an answer: a shorter one is filled up from the sources."""
+BEST = 2
+"""Sentences of the sources that follow an answer beside the point. What a small model says is true but
+often not what was asked."""
 
 
 @dataclass
@@ -108,8 +113,14 @@ async def generate(
     return draft
 
 
-def settle(draft: Draft, passages: Sequence[Passage], *, first: int = 1) -> tuple[str, tuple[Citation, ...]]:
-    """Join what stands, with ``[n]`` after each supported sentence, counting from ``first``."""
+def settle(
+    draft: Draft, question: str, passages: Sequence[Passage], language: Language, *, first: int = 1
+) -> tuple[str, tuple[Citation, ...]]:
+    """Join what stands, with ``[n]`` after each supported sentence, counting from ``first``.
+
+    The sentences of ``passages`` that fit the question best follow, word for word, when the answer
+    rests on others and is short.
+    """
     chunks = {passage.chunk.id: passage.chunk for passage in passages}
     citations: dict[str, Citation] = {}
     words: list[str] = []
@@ -121,7 +132,19 @@ def settle(draft: Draft, passages: Sequence[Passage], *, first: int = 1) -> tupl
             ref = _cite(citations, chunks[claim.source], claim.quote, first)
             sentence = f"{sentence} [{ref}]"
         words.append(sentence)
-    return " ".join(words), tuple(citations.values())
+    lines = [" ".join(words)]
+    for found in _left_out(draft, question, passages, language):
+        ref = _cite(citations, found.passage.chunk, found.text, first)
+        lines.append(f"- {found.text} [{ref}]")
+    return "\n".join(lines), tuple(citations.values())
+
+
+def _left_out(draft: Draft, question: str, passages: Sequence[Passage], language: Language) -> list[Quote]:
+    """The sentences that fit the question best, when the answer rests on another than the first of them."""
+    best = best_sentences(question, passages, language, limit=BEST)
+    used = [claim.quote for claim in draft.supported if claim.quote]
+    new = [found for found in best if not any(found.text in one or one in found.text for one in used)]
+    return new[: max(0, ENOUGH - len(used))] if new[:1] == best[:1] else []
 
 
 def quote(

@@ -208,7 +208,7 @@ async def _from_documents(
         return
     said.withdrawn += draft.withdrawn
     if draft.supported:
-        words, citations = settle(draft, found.passages, first=first)
+        words, citations = settle(draft, question, found.passages, language, first=first)
         said.how, said.model, said.adapter = "generated", draft.model, draft.adapter
     else:
         words, citations = quote(question, found.passages, language, first=first)

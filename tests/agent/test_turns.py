@@ -149,6 +149,22 @@ async def test_when_nothing_the_model_said_can_stand_the_source_is_quoted(
     assert "500" not in said.text
 
 
+async def test_an_answer_beside_the_point_is_followed_by_what_fits_the_question_best(
+    engine: Engine, model: ScriptedModel
+) -> None:
+    model.answer = "Final-sale items cannot be returned."
+    conversation = await engine.open()
+    (said,) = answers(await engine.say(conversation, QUESTION))
+    first, *rest = said.text.splitlines()
+    assert said.how == "generated"
+    assert first == "Final-sale items cannot be returned. [1]"
+    assert len(rest) == 1
+    assert rest[0].startswith("- ")
+    assert "within 30 days of delivery" in rest[0]
+    (citation,) = said.citations
+    assert citation.id == "returns-window"
+
+
 @pytest.mark.parametrize("fault", ["down", "breaks off", "never begins", "stalls"])
 async def test_a_model_that_is_down_or_slow_still_leaves_an_answer_and_offers_a_person(
     engine: Engine, model: ScriptedModel, fault: str
