@@ -85,6 +85,10 @@ class PlantedIndex:
                 found += [passage for passage in near if passage.chunk.id in wanted]
         return sorted(found, key=lambda passage: (-passage.similarity, passage.chunk.id))
 
+    async def nearness(self, question: str, texts: Sequence[str]) -> list[float]:
+        """The similarity of each text to a question."""
+        return await self._index.nearness(question, texts)
+
     async def library(self) -> Library:
         """The real library, less what is replaced, with what is planted in this turn."""
         real, present = await self._index.library(), tuple(self._present())

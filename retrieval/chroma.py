@@ -33,6 +33,7 @@ from retrieval.errors import (
 )
 from retrieval.library import Library
 from retrieval.passages import Chunk, Embedder, Language, Passage, Visibility
+from retrieval.vectors import Vectors
 
 T = TypeVar("T")
 
@@ -72,6 +73,8 @@ class ChromaPassageIndex:
         if (folder is None) == (url is None):
             raise ValueError("give either a folder or the address of a Chroma server")
         self._embedder = embedder
+        self.vectors = Vectors(embedder.embed_passages)
+        """Of sentences of the stored texts, remembered; whoever else compares sentences shares them."""
         self._folder = folder
         self._url = url
         self._collection = collection
@@ -149,6 +152,13 @@ class ChromaPassageIndex:
             return []
         where = _where(visible_to)
         return await self._call(lambda: self._nearest(text, visible_to, len(wanted), where, wanted))
+
+    async def nearness(self, question: str, texts: Sequence[str]) -> list[float]:
+        """The similarity of each text to a question, both embedded as the stored ones are."""
+        if not texts:
+            return []
+        asked = question[:_QUESTION]
+        return await self._call(lambda: self.vectors.nearness(self._embedder.embed_query(asked), texts))
 
     async def library(self) -> Library:
         """All chunks as they are now. Read again only when this or another process changed them."""

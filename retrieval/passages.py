@@ -145,6 +145,9 @@ class PassageIndex(Protocol):
     ) -> list[Passage]:
         """These chunks, as far as they are there and visible, each with its similarity to ``text``."""
 
+    async def nearness(self, question: str, texts: Sequence[str]) -> list[float]:
+        """The similarity of each text to a question, both embedded as the stored ones are."""
+
     async def library(self) -> Library:
         """All chunks as they are now, for searching by words. The same object while nothing changed."""
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 
-from retrieval.answerable import answerable, models
+from retrieval.answerable import answerable, models, read
 from retrieval.library import Library
 from retrieval.passages import Chunk, Found, Language, Passage, PassageIndex, Visibility
 from retrieval.rerank import rerank
@@ -50,12 +50,12 @@ class PassageRetriever:
         question = question[:LONGEST]
         library = await self._index.library()
         own = await self.candidates(question, library, language, visible_to)
-        found = await asyncio.to_thread(_judged, question, own, library, language)
+        found = await self._judged(question, own, library, language)
         if len(own) >= k and found.answerable >= models()[language].threshold:
             return Found(found.passages[:k], found.answerable)
         other: Language = "en" if language == "zh" else "zh"
         foreign = await self.candidates(question, library, other, visible_to)
-        merged = await asyncio.to_thread(_judged, question, [*own, *foreign], library, language)
+        merged = await self._judged(question, [*own, *foreign], library, language)
         return Found(merged.passages[:k], max(found.answerable, merged.answerable))
 
     async def open(self, id: str, *, visible_to: frozenset[Visibility]) -> Chunk | None:
@@ -85,9 +85,12 @@ class PassageRetriever:
             one for one in found if one.chunk.visibility in visible_to and one.chunk.document not in without
         ]
 
-
-def _judged(question: str, candidates: list[Passage], library: Library, language: Language) -> Found:
-    """The candidates in order, and whether the first of them answer the question."""
-    words = library.words(language)
-    ranked = rerank(question, candidates, words, library.names.named(question))
-    return Found(tuple(ranked), answerable(question, ranked, words, language))
+    async def _judged(
+        self, question: str, candidates: list[Passage], library: Library, language: Language
+    ) -> Found:
+        """The candidates in order, and whether the first of them answer the question."""
+        words = library.words(language)
+        ranked = await asyncio.to_thread(rerank, question, candidates, words, library.names.named(question))
+        near = await self._index.nearness(question, read(ranked))
+        sure = await asyncio.to_thread(answerable, question, ranked, near, words, language)
+        return Found(tuple(ranked), sure)

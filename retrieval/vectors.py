@@ -42,3 +42,10 @@ class Vectors:
             while len(self._known) > self._keep:
                 self._known.popitem(last=False)
         return np.array([found[text] for text in texts])
+
+    def nearness(self, question: Sequence[float], texts: Sequence[str]) -> list[float]:
+        """The cosine of each text to a question's vector. Blocking like :meth:`of`."""
+        if not texts:
+            return []
+        asked = np.asarray(question, np.float64)
+        return [float(cosine) for cosine in self.of(texts) @ asked / max(float(np.linalg.norm(asked)), 1e-12)]

@@ -13,7 +13,6 @@ from fastapi import FastAPI
 
 from agent.conversations import Conversations
 from agent.gate import WriteGate
-from agent.grounding import Vectors
 from agent.identity import ConversationKeys, CustomerTokens
 from agent.ids import Language
 from agent.live import LocalBus
@@ -158,7 +157,7 @@ async def running(
                 proof=OrderProof(shop, mailbox, secret=secret, clock=clock),
                 clock=clock,
                 answerable=settings.retrieval.answerable,
-                vectors=Vectors(embedder.embed_passages),
+                vectors=index.vectors,
                 products=ProductQuestions(ListedProducts(products, shop.shelf)),
                 passages=settings.retrieval.passages,
                 max_tokens=settings.model.max_tokens,

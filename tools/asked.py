@@ -18,10 +18,9 @@ import yaml
 
 from retrieval.chroma import ChromaPassageIndex
 from retrieval.chunks import chunk
-from retrieval.e5 import E5Embedder
 from retrieval.indexing import index
 from retrieval.library import Library
-from retrieval.passages import Document, Language, Passage, PassageIndex, Section, Visibility
+from retrieval.passages import Document, Embedder, Language, Passage, PassageIndex, Section, Visibility
 from retrieval.retriever import PassageRetriever
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -52,7 +51,7 @@ class Asked:
     answered: bool
 
 
-async def training_shops(embedder: E5Embedder) -> AsyncIterator[Asked]:
+async def training_shops(embedder: Embedder) -> AsyncIterator[Asked]:
     """The questions of all training shops, in the order of the files' names."""
     for path in sorted(SHOPS.glob("*.yaml")):
         shop = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -68,7 +67,7 @@ async def training_shops(embedder: E5Embedder) -> AsyncIterator[Asked]:
                         yield one
 
 
-async def demo_shop(embedder: E5Embedder) -> AsyncIterator[Asked]:
+async def demo_shop(embedder: Embedder) -> AsyncIterator[Asked]:
     """The questions about the demo shop; any passage of a document that is named counts as right."""
     questions = json.loads(DEMO_QUESTIONS.read_text(encoding="utf-8"))
     with tempfile.TemporaryDirectory() as folder:

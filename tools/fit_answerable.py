@@ -1,8 +1,9 @@
 """Fit the coefficients of ``retrieval/answerable.py`` and measure them.
 
-Asks every training shop and the demo shop their questions, some of which nothing answers, fits
-one logistic regression per language, and writes ``retrieval/answerable.json``. Each shop is judged
-by coefficients that have not seen it.
+Asks every training shop and the demo shop their questions, some of which nothing answers, and each
+question again as if the documents that answer it were not there. Fits one logistic regression per
+language, and writes ``retrieval/answerable.json``. Each shop is judged by coefficients that have not
+seen it.
 
     python tools/fit_answerable.py            # measure
     python tools/fit_answerable.py --wrong    # and list what is misjudged
@@ -15,27 +16,50 @@ import asyncio
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from asked import LANGUAGES, ROOT, Asked, demo_shop, training_shops
+from numpy.typing import NDArray
 from regression import Floats, auc, fit_logistic, sigmoid
 
-from retrieval.answerable import FEATURES, features
+from retrieval.answerable import FEATURES, features, read
 from retrieval.e5 import E5Embedder
+from retrieval.passages import Embedder
+from retrieval.remembering import RememberingEmbedder
 from retrieval.rerank import rerank
+from retrieval.vectors import Vectors
 
 WEIGHTS = ROOT / "retrieval" / "answerable.json"
 RIDGE = 1.0
 """Strength of the penalty on standardised coefficients."""
-ANSWERED = 2 / 3
-"""How many questions of shoppers are taken to be answered by a shop's documents. The data holds
-more; the weights of the classes make up for it, so that one half is the threshold."""
+ANSWERED, NONE, GONE = 2 / 3, 0.2, 2 / 15
+"""How many questions of shoppers are taken to be answered by a shop's documents, to be about what it
+never wrote of, and to be about what it wrote of without saying this. The data holds them in other
+shares; the weights make up for it, so that one half is the threshold."""
 
 
-def fit(x: Floats, y: Floats) -> Floats:
-    """Intercept and coefficients for unscaled features, answered and unanswered in the share expected."""
-    weight = np.where(y == 1, ANSWERED / y.mean(), (1 - ANSWERED) / (1 - y.mean()))
+@dataclass(frozen=True)
+class Rows:
+    """Questions of one language, measured: ``share`` is which of the three kinds each one is of."""
+
+    asked: tuple[Asked, ...]
+    x: Floats
+    y: Floats
+    share: Floats
+    shops: NDArray[np.str_]
+
+    def of(self, chosen: NDArray[np.bool_]) -> tuple[Floats, Floats, Floats]:
+        """Those chosen, for :func:`fit`."""
+        return self.x[chosen], self.y[chosen], self.share[chosen]
+
+
+def fit(x: Floats, y: Floats, share: Floats) -> Floats:
+    """Intercept and coefficients for unscaled features, the three kinds in the shares expected."""
+    weight = np.zeros(len(y))
+    for expected in (ANSWERED, NONE, GONE):
+        weight[share == expected] = expected * len(y) / max(1, int((share == expected).sum()))
     intercept, slopes = fit_logistic(x, y, weight, ridge=RIDGE)
     return np.concatenate([[intercept], slopes])
 
@@ -59,44 +83,68 @@ def measured(p: Floats, y: Floats, threshold: float = 0.5) -> dict[str, float]:
     }
 
 
-def values(one: Asked) -> tuple[float, ...]:
+def values(one: Asked, embedder: Embedder, vectors: Vectors) -> tuple[float, ...]:
     """The features of a question, of its candidates as they are put in order."""
     words = one.library.words(one.language)
     ranked = rerank(one.question, one.candidates, words, one.library.names.named(one.question))
-    return features(one.question, ranked, words)
+    near = vectors.nearness(embedder.embed_query(one.question), read(ranked))
+    return features(one.question, ranked, near, words)
 
 
-def judged(questions: Sequence[Asked], show: bool) -> dict[str, Any]:
+def without_the_answer(one: Asked) -> Asked:
+    """The question as it is asked of a shop that did not write down the answer."""
+    kept = tuple(each for each, right in zip(one.candidates, one.right, strict=True) if not right)
+    return replace(one, candidates=kept, right=(False,) * len(kept), answered=False)
+
+
+def measure_all(questions: Sequence[Asked], embedder: Embedder) -> Rows:
+    """Every question, and those that are answered again without the answer."""
+    vectors = Vectors(embedder.embed_passages, keep=100_000)
+    asked = [(one, ANSWERED if one.answered else NONE) for one in questions]
+    asked += [(without_the_answer(one), GONE) for one in questions if one.answered]
+    return Rows(
+        tuple(one for one, _ in asked),
+        np.array([values(one, embedder, vectors) for one, _ in asked]),
+        np.array([float(one.answered) for one, _ in asked]),
+        np.array([share for _, share in asked]),
+        np.array([one.shop for one, _ in asked]),
+    )
+
+
+def judged(rows: Rows, show: bool) -> dict[str, Any]:
     """One language's part of ``answerable.json``."""
-    x = np.array([values(one) for one in questions])
-    y = np.array([float(one.answered) for one in questions])
-    shops = np.array([one.shop for one in questions])
+    y, shops = rows.y, rows.shops
     p = np.zeros(len(y))
     for shop in np.unique(shops):
-        p[shops == shop] = predict(fit(x[shops != shop], y[shops != shop]), x[shops == shop])
+        p[shops == shop] = predict(fit(*rows.of(shops != shop)), rows.x[shops == shop])
     if show:
-        for one, score in zip(questions, p, strict=True):
+        for one, score in zip(rows.asked, p, strict=True):
             if (score >= 0.5) != one.answered:
                 print(f"  {'refused' if one.answered else 'answered'} {score:.2f} {one.shop}: {one.question}")
-    weights = fit(x, y)
+    weights = fit(rows.x, y, rows.share)
+    here = rows.share != GONE
     return {
         "intercept": round(float(weights[0]), 4),
         "coefficients": {name: round(float(w), 4) for name, w in zip(FEATURES, weights[1:], strict=True)},
         "threshold": 0.5,
         "shops": len(np.unique(shops)),
-        "unseen_shops": measured(p, y),
-        "by_shop": {str(shop): measured(p[shops == shop], y[shops == shop]) for shop in np.unique(shops)},
+        "unseen_shops": measured(p[here], y[here]),
+        "unseen_shops_without_the_answer": measured(p[rows.share != NONE], y[rows.share != NONE]),
+        "by_shop": {
+            str(shop): measured(p[here & (shops == shop)], y[here & (shops == shop)])
+            for shop in np.unique(shops)
+        },
     }
 
 
 async def main() -> None:
     """Fit and measure; with ``--write`` write."""
-    embedder = E5Embedder()
+    embedder = RememberingEmbedder(E5Embedder(), keep=100_000)
     questions = [one async for one in training_shops(embedder)]
     questions += [one async for one in demo_shop(embedder)]
     show = "--wrong" in sys.argv[1:]
     result = {
-        language: judged([one for one in questions if one.language == language], show)
+        language: judged(measure_all([one for one in questions if one.language == language], embedder), show)
         for language in LANGUAGES
     }
     text = json.dumps(result, indent=2)

@@ -17,13 +17,14 @@ import numpy as np
 from evals.benchmarks.data import Row, read_all
 from evals.benchmarks.intervals import auc_of, kept, mean_of, measured
 from evals.benchmarks.report import Anchor, BenchmarkReport, Figure, Progress
-from retrieval.answerable import answerable
+from retrieval.answerable import answerable, read
 from retrieval.chunks import embedded_text
 from retrieval.e5 import E5Embedder
 from retrieval.language import script_language
 from retrieval.library import Library
 from retrieval.passages import Chunk, Embedder, Passage
 from retrieval.rerank import rerank
+from retrieval.vectors import Vectors
 
 DEPTH = 5
 _AT_ONCE = 16
@@ -75,8 +76,15 @@ def measure(path: Path, progress: Progress, embedder: Embedder) -> BenchmarkRepo
     for level, least in _LEVELS.items():
         figures += _ranking(asked, lexical, level, least)
     languages = [script_language(q.text) for q in asked]
+    vectors = Vectors(embedder.embed_passages)
     answer = [
-        answerable(q.text, q.ranked, library.words(language), language)
+        answerable(
+            q.text,
+            q.ranked,
+            vectors.nearness(embedder.embed_query(q.text), read(q.ranked)),
+            library.words(language),
+            language,
+        )
         for q, language in zip(asked, languages, strict=True)
     ]
     top = [max(q.similarities) for q in asked]

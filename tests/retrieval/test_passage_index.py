@@ -59,6 +59,14 @@ def index(factory: Factory) -> PassageIndex:
     return factory()
 
 
+async def test_texts_are_as_near_to_a_question_as_if_they_were_stored(index: PassageIndex) -> None:
+    texts = ["Wash the wool cold.", "Parcels leave on Mondays.", "Wash the wool cold."]
+    near = await index.nearness("wash wool", texts)
+    assert near[0] == near[2] > near[1]
+    assert all(-1.0001 <= cosine <= 1.0001 for cosine in near)
+    assert await index.nearness("wash wool", []) == []
+
+
 async def test_a_chunk_comes_back_as_it_was_stored(index: PassageIndex) -> None:
     chunk = chunk_of("a", "Tents can be returned.\n\nSecond paragraph。")
     await index.add([chunk])

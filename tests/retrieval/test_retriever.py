@@ -162,29 +162,35 @@ async def test_another_model_does_not_answer_for_the_one_named(store: ChromaPass
 
 def test_features_of_no_passages_are_zero() -> None:
     words = Library([]).words("en")
-    assert set(features("returns?", [], words)) == {0.0}
-    assert answerable("returns?", [], words, "en") == 0.0
+    assert set(features("returns?", [], [], words)) == {0.0}
+    assert answerable("returns?", [], [], words, "en") == 0.0
 
 
 def judged(
-    question: str, text: str, similarity: float = 0.85, language: Language = "en", title: str = ""
+    question: str,
+    text: str,
+    similarity: float = 0.85,
+    language: Language = "en",
+    title: str = "",
+    near: float = 0.85,
 ) -> float:
-    """The probability that a shop with this one passage answers."""
+    """The probability that a shop with this one passage, of one sentence, answers."""
     chunk = chunk_of("a", text, title=title, heading="", language=language)
     words = Library([chunk]).words(language)
-    return answerable(question, rerank(question, [Passage(chunk, similarity)], words), words, language)
+    ranked = rerank(question, [Passage(chunk, similarity)], words)
+    return answerable(question, ranked, [near], words, language)
 
 
 @pytest.mark.parametrize(
     ("language", "question", "full"),
     [("en", "wash wool", "Wash wool cold."), ("zh", "清洗羊毛", "冷水清洗羊毛。")],
 )
-def test_more_of_the_words_and_more_similarity_raise_the_probability(
+def test_more_of_the_words_and_nearer_sentences_raise_the_probability(
     language: Language, question: str, full: str
 ) -> None:
     best = judged(question, full, 0.9, language)
     assert best > judged(question, "-", 0.9, language)
-    assert best > judged(question, full, 0.8, language)
+    assert best > judged(question, full, 0.9, language, near=0.8)
 
 
 def test_a_products_own_name_does_not_make_it_answerable() -> None:
