@@ -23,7 +23,7 @@ from retrieval.quote import Quote, best_sentences
 MARK = re.compile(r"\s*\[\d{1,2}\]|^\s*(?:Answer|回答|答)\s*[:：]\s*")
 """Citation marks the model writes itself are dropped: ours come from the check."""
 ENOUGH = 3
-"""Sentences of an answer: a shorter one is filled up from the sources."""
+"""Sentences of an answer, those that follow it included."""
 BEST = 2
 """Sentences of the sources that follow an answer beside the point. What a small model says is true but
 often not what was asked."""
@@ -133,9 +133,8 @@ def settle(
             sentence = f"{sentence} [{ref}]"
         words.append(sentence)
     lines = [" ".join(words)]
-    for found in _left_out(draft, question, passages, language):
-        ref = _cite(citations, found.passage.chunk, found.text, first)
-        lines.append(f"- {found.text} [{ref}]")
+    left_out = _left_out(draft, question, passages, language)
+    lines += [_quoted(citations, found, first) for found in left_out]
     return "\n".join(lines), tuple(citations.values())
 
 
@@ -143,20 +142,25 @@ def _left_out(draft: Draft, question: str, passages: Sequence[Passage], language
     """The sentences that fit the question best, when the answer rests on another than the first of them."""
     best = best_sentences(question, passages, language, limit=BEST)
     used = [claim.quote for claim in draft.supported if claim.quote]
-    new = [found for found in best if not any(found.text in one or one in found.text for one in used)]
-    return new[: max(0, ENOUGH - len(used))] if new[:1] == best[:1] else []
+    left = [found for found in best if not any(found.text in one or one in found.text for one in used)]
+    if left[:1] != best[:1]:
+        return []  # the answer rests on the first of them: it is to the point
+    return left[: max(0, ENOUGH - len(used))]
 
 
 def quote(
     question: str, passages: Sequence[Passage], language: Language, *, first: int = 1
 ) -> tuple[str, tuple[Citation, ...]]:
     """The sentences of ``passages`` that fit the question best, word for word, with citations."""
-    lines: list[str] = []
     citations: dict[str, Citation] = {}
-    for found in best_sentences(question, passages, language, limit=3):
-        ref = _cite(citations, found.passage.chunk, found.text, first)
-        lines.append(f"- {found.text} [{ref}]")
+    best = best_sentences(question, passages, language, limit=3)
+    lines = [_quoted(citations, found, first) for found in best]
     return "\n".join(lines), tuple(citations.values())
+
+
+def _quoted(citations: dict[str, Citation], found: Quote, first: int) -> str:
+    """A sentence of a source as a line of an answer; its citation is added."""
+    return f"- {found.text} [{_cite(citations, found.passage.chunk, found.text, first)}]"
 
 
 def _cite(citations: dict[str, Citation], chunk: Chunk, quoted: str, first: int) -> str:

@@ -177,15 +177,13 @@ class Weights:
 
     def probabilities(self, vectors: Vectors, texts: Sequence[str]) -> Vectors:
         """Rows of probabilities over ``intents``, patterns included."""
-        logits = (vectors - self.mean) @ self.matrix.T + self.bias
+        logits = np.asarray((vectors - self.mean) @ self.matrix.T + self.bias, np.float32)
         for row, text in enumerate(texts):
             for intent in votes(text):
                 logits[row, self.intents.index(intent)] += self.pattern
             for intent in vetoes(text):
                 logits[row, self.intents.index(intent)] -= _VETO
-        logits -= logits.max(axis=1, keepdims=True)
-        exponentials = np.exp(logits)
-        return cast("Vectors", exponentials / exponentials.sum(axis=1, keepdims=True))
+        return softmax.softmax(logits)
 
 
 @cache

@@ -21,6 +21,7 @@ from agent.ids import Language
 from agent.intents import BEFORE, LONGEST, PROBE, normalise, same_space
 from agent.mood import Mood
 from agent.mood_lexicon import LexiconMood
+from agent.softmax import softmax
 
 Vectors = npt.NDArray[np.float32]
 EmbedQuery = Callable[[str], list[float]]
@@ -84,9 +85,7 @@ def features(message: Vectors, before: Vectors, lexicon: Vectors) -> Vectors:
 
 def probabilities(rows: Vectors, weights: Weights) -> Vectors:
     """The softmax, in the order of :data:`CLASSES`; ``rows`` from :func:`features`."""
-    logits = rows @ weights.matrix + weights.bias
-    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return np.asarray(exponentials / exponentials.sum(axis=-1, keepdims=True), np.float32)
+    return softmax(rows @ weights.matrix + weights.bias)
 
 
 class E5Mood:

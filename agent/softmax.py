@@ -9,9 +9,9 @@ Vectors = npt.NDArray[np.float32]
 
 
 def softmax(logits: Vectors) -> Vectors:
-    """Each row as probabilities."""
-    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True), np.float32)
+    """Each row, or the only one, as probabilities."""
+    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return np.asarray(exponentials / exponentials.sum(axis=-1, keepdims=True), np.float32)
 
 
 def fit(rows: Vectors, target: Vectors, *, penalty: float, rate: float, steps: int) -> Vectors:

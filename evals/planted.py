@@ -23,6 +23,7 @@ from retrieval.passages import (
     Section,
     Visibility,
 )
+from retrieval.vectors import Vectors
 
 _HEADING = re.compile(r"^#+\s*(.+)$", re.MULTILINE)
 
@@ -84,6 +85,11 @@ class PlantedIndex:
                 near = await asyncio.to_thread(self._similar, planted.id, text)
                 found += [passage for passage in near if passage.chunk.id in wanted]
         return sorted(found, key=lambda passage: (-passage.similarity, passage.chunk.id))
+
+    @property
+    def vectors(self) -> Vectors:
+        """The real index's: planted texts are embedded alike."""
+        return self._index.vectors
 
     async def nearness(self, question: str, texts: Sequence[str]) -> list[float]:
         """The similarity of each text to a question."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     from retrieval.library import Library
+    from retrieval.vectors import Vectors
 
 Language = Literal["en", "zh"]
 Visibility = Literal["public", "customers", "staff"]
@@ -116,6 +117,10 @@ class PassageIndex(Protocol):
 
     Raises (every method): ``retrieval.errors.IndexUnavailable``.
     """
+
+    @property
+    def vectors(self) -> Vectors:
+        """Of sentences of the stored texts, remembered; whoever else compares sentences shares them."""
 
     async def add(self, chunks: Sequence[Chunk]) -> None:
         """Store chunks; one that is there already is replaced by the same. Inputs stay as they are."""

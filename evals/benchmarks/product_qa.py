@@ -23,6 +23,7 @@ from retrieval.e5 import E5Embedder
 from retrieval.language import script_language
 from retrieval.library import Library
 from retrieval.passages import Chunk, Embedder, Passage
+from retrieval.remembering import RememberingEmbedder
 from retrieval.rerank import rerank
 from retrieval.vectors import Vectors
 
@@ -68,6 +69,7 @@ def measure(path: Path, progress: Progress, embedder: Embedder) -> BenchmarkRepo
         DataInvalid: The path does not hold the format.
     """
     questions = [_question(row) for row in read_all(path)]
+    embedder = RememberingEmbedder(embedder, keep=len(questions))  # each is asked twice
     library = Library(chunk for question in questions for chunk in question.chunks)
     asked = [_reranked(one, library) for one in _asked(questions, embedder, progress)]
     lexical = _lexical(asked)

@@ -14,7 +14,6 @@ from typing import Any
 
 from agent.clock import ShiftedClock
 from agent.errors import ShopUnavailable
-from agent.grounding import Vectors
 from agent.ids import CustomerId, OrderId
 from agent.products.listed import ListedProducts, read_products
 from agent.products.questions import ProductQuestions
@@ -62,7 +61,6 @@ class StoreStage:
         self._questions = QuestionReader(self._products)
         self._index = index
         self._embedder = embedder
-        self._vectors = Vectors(embedder.embed_passages)
         self._reader = reader
         self._work = Path(tempfile.mkdtemp(prefix="amends-eval-"))
         self._seed = self._work / "seed.db"
@@ -124,7 +122,7 @@ class StoreStage:
                 await seed.close()
 
         world = World(
-            vectors=self._vectors,
+            vectors=self._index.vectors,
             shop=shop,
             retriever=PassageRetriever(self._index, today=lambda: clock().date()),
             reader=self._reader,
