@@ -83,7 +83,12 @@ def _short(text: str) -> bool:
     return han <= _LONGEST_ZH if han else words <= _LONGEST_EN
 
 
-def standalone(text: str, earlier: Sequence[Said], product_of: Callable[[str], str]) -> str:
+def standalone(
+    text: str,
+    earlier: Sequence[Said],
+    product_of: Callable[[str], str],
+    title_of: Callable[[str], str] | None = None,
+) -> str:
     """The question for retrieval.
 
     A follow-up gets the last product named before it, by either side, else the shopper's last
@@ -94,29 +99,37 @@ def standalone(text: str, earlier: Sequence[Said], product_of: Callable[[str], s
         text: The message.
         earlier: Lines before it, oldest first.
         product_of: Finds the product a line names, or an empty string.
+        title_of: The same for the shop's own lines, which speak of many things in passing; by
+            default ``product_of``.
     """
+    title_of = title_of or product_of
+    named = (
+        product_of(line.text) if line.who == "shopper" else title_of(line.text) for line in reversed(earlier)
+    )
+    before = next(filter(None, named), "")
     question = clean(text) or " ".join(text.split())
-    if is_elliptic(question) and (full := _completed(question, earlier, product_of)):
+    if is_elliptic(question) and (full := _completed(question, earlier, before, product_of)):
         return full
     if not is_follow_up(question) or product_of(question):
         return question
+    if before:
+        return f"{before}: {question}"
     for line in reversed(earlier):
-        if product := product_of(line.text):
-            return f"{product}: {question}"
-    for line in reversed(earlier):
-        before = clean(line.text)
-        if line.who == "shopper" and len(before) > 3:
-            return f"{before} {question}" if not is_follow_up(before) else question
+        asked = clean(line.text)
+        if line.who == "shopper" and len(asked) > 3:
+            return f"{asked} {question}" if not is_follow_up(asked) else question
     return question
 
 
-def _completed(question: str, earlier: Sequence[Said], product_of: Callable[[str], str]) -> str:
-    """The shopper's last full question, asked about what ``question`` names; empty without one."""
+def _completed(question: str, earlier: Sequence[Said], before: str, product_of: Callable[[str], str]) -> str:
+    """The shopper's last full question, asked about what ``question`` names; empty without one.
+
+    ``before`` is the product that was named last.
+    """
     lines = [clean(line.text) for line in earlier if line.who == "shopper"]
     asked = next((line for line in reversed(lines) if len(line) > 3 and not is_elliptic(line)), "")
     if not asked:
         return ""
-    before = next(filter(None, (product_of(line.text) for line in reversed(earlier))), "")
     product = product_of(question) or _numbered(question, before, product_of)
     if product:
         # The other product's name would find the other product's pages.

@@ -122,6 +122,18 @@ def order_and_code(
     return order, code
 
 
+def also_named(text: str, order: OrderId, numbers: OrderNumbers | None = None) -> tuple[OrderId, ...]:
+    """Order numbers beside ``order`` that a message names, marked as such, and does not take back."""
+    numbers = numbers or OrderNumbers()
+    text, found = EMAIL.sub(" ", straighten(text)), dict[OrderId, None]()
+    while (named := numbers.named(text)) is not None:
+        text = text[named.end() :]
+        after = numbers.named(text)
+        if after is None or not _CORRECTS.search(text[: after.start()]):
+            found[numbers.written(named[1])] = None
+    return tuple(one for one in found if one != order)
+
+
 def _bare_order(text: str, numbers: OrderNumbers) -> OrderId | None:
     for match in numbers.bare(text):
         before, after = text[max(0, match.start() - 28) : match.start()], text[match.end() :][:20]
@@ -370,7 +382,7 @@ def _product(text: str, names: Sequence[Sequence[str]]) -> str:
     for length in (4, 3, 2):
         for titles in names:
             for part in (part for title in titles for part in _parts(title, length)):
-                if part in lowered and sum(any(part in t.lower() for t in other) for other in names) == 1:
+                if part in lowered and _of_one(part, names):
                     return part
     if (match := _THING_ZH.search(text)) is not None:
         # 炉子 is 炉 in every title; 帐篷 stays.
@@ -385,6 +397,22 @@ def _product(text: str, names: Sequence[Sequence[str]]) -> str:
             match[1].lower().removesuffix("s") if match[1].lower() not in ("gaiters",) else match[1].lower()
         )
     return ""
+
+
+def title(text: str, names: Sequence[Sequence[str]]) -> str:
+    """A product called by the beginning of its title, as a shop calls it: "Arbor 2", not "tent"."""
+    lowered = text.lower()
+    for length in (4, 3, 2):
+        for titles in names:
+            for part in (next(iter(_parts(title, length)), "") for title in titles):
+                if part and part in lowered and _of_one(part, names):
+                    return part
+    return ""
+
+
+def _of_one(part: str, names: Sequence[Sequence[str]]) -> bool:
+    """Whether the titles of just one product hold ``part``."""
+    return sum(any(part in title.lower() for title in titles) for titles in names) == 1
 
 
 def _parts(name: str, length: int) -> Iterable[str]:

@@ -30,12 +30,14 @@ class Focus:
 
     Attributes:
         order: The one, when it is clear.
+        beside: Others of the shopper's orders that the message names too.
         choices: In-scope orders it could be, newest first, when it is not.
         named: A number in the text that is not among the shopper's orders.
         down: The shop did not answer.
     """
 
     order: Order | None = None
+    beside: tuple[Order, ...] = ()
     choices: tuple[Order, ...] = ()
     named: OrderId | None = None
     down: bool = False

@@ -11,7 +11,7 @@ import numpy as np
 from agent import intents, slots
 from agent.events import Intent
 from agent.followups import is_follow_up, standalone
-from agent.ids import Language
+from agent.ids import Language, OrderId
 from agent.intents import Weights
 from agent.language import detect
 from agent.understanding import Said, Understanding
@@ -21,11 +21,15 @@ EmbedMany = Callable[[Sequence[str]], list[list[float]]]
 
 _ASKED_ADDRESS = re.compile(r"\baddress\b|地址", re.IGNORECASE)
 _UNSURE: Intent = "unclear"
-_ACTS = frozenset(
-    {"cancel_order", "return_item", "exchange_item", "change_address", "prove_order", "request_person"}
-)
+_CHANGES = frozenset({"cancel_order", "return_item", "exchange_item", "change_address"})
+_ACTS = _CHANGES | {"prove_order", "request_person"}
 _ACTS_FROM = 0.3
 """Intents that start something need this probability, or a pattern: below, the turn asks."""
+_COURTESIES = frozenset({"greeting", "thanks", "goodbye"})
+_GUESSES: tuple[tuple[Intent, ...], ...] = (("order_status",), ("off_topic",))
+_SURE = intents.CLAUSE_CERTAINTY
+"""A courtesy or a status that is less sure than this is a guess: the answer to it ends a question
+that was asked."""
 
 
 class E5Reader:
@@ -72,11 +76,15 @@ class E5Reader:
         lines = "\n".join(filter(None, (intents.normalise(line) for line in text.splitlines())))
         language = detect(plain, earlier, self._default)
         order, code = slots.order_and_code(plain, earlier, self._numbers)
+        also = slots.also_named(plain, order, self._numbers) if order is not None else ()
         last = next((line.text for line in reversed(earlier) if line.who != "shopper"), "")
         found = slots.details(plain, self._names, last)
-        query = standalone(plain, earlier, self._product)
+        query = standalone(plain, earlier, self._product, self._title)
         # "And for the blue one?" asks what the question before it asked.
         wants, confidence = await self._intents(plain, query if is_follow_up(plain) else plain, last)
+        if wants in _GUESSES and confidence < _SURE and order is None and query.endswith(f": {plain}"):
+            # Of the product spoken of, not of an order: "and which country does it come from?".
+            wants = ("product_question",)
         if intents.answer(plain) is None:
             # A yes or no in other words: only the exact one counts, nothing is decided by a guess.
             leaning, wants = intents.lean(wants)
@@ -89,11 +97,14 @@ class E5Reader:
                 wants = ("change_address", *(want for want in wants if want not in _IDLE))
         if code is not None and (wants[0] in _IDLE or plain.strip(" .") == code):
             wants, confidence = ("prove_order",), 1.0
+        if order is not None and (meant := self._to_change(plain, wants)) in also:
+            order, also = meant, (order, *(other for other in also if other != meant))
         return Understanding(
             intents=wants,
             confidence=confidence,
             language=language,
             order=order,
+            also=also,
             email=slots.email(plain),
             code=code,
             slots=found,
@@ -101,8 +112,19 @@ class E5Reader:
             query=query,
         )
 
+    def _to_change(self, text: str, wants: Sequence[Intent]) -> OrderId | None:
+        """Of several orders the one beside the words that ask for a change."""
+        for clause in intents.clauses(text):
+            if intents.votes(clause) & _CHANGES & set(wants):
+                named = self._numbers.named(slots.straighten(clause))
+                return self._numbers.written(named[1]) if named is not None else None
+        return None
+
     def _product(self, text: str) -> str:
         return slots.details(text, self._names).get("product", "")
+
+    def _title(self, text: str) -> str:
+        return slots.title(text, self._names)
 
     async def _intents(self, text: str, asked: str, last: str) -> tuple[tuple[Intent, ...], float]:
         if not re.search(r"\w", text):
@@ -122,7 +144,9 @@ class E5Reader:
         merged = [
             (intent, p)
             for intent, p in intents.merge(read[0], read[1:])
-            if p >= _ACTS_FROM or intent not in _ACTS or any(intent in intents.votes(t) for t in texts)
+            if p >= (_SURE if intent in _COURTESIES else _ACTS_FROM)
+            or intent not in _ACTS | _COURTESIES
+            or any(intent in intents.votes(t) for t in texts)
         ] or [(_UNSURE, read[0][_UNSURE])]
         wants = tuple(intent for intent, _ in merged)
         if "request_person" in intents.votes(text) and "request_person" not in wants:

@@ -19,6 +19,7 @@ class Understanding:
         confidence: 0 to 1, of the first intent.
         language: Of the message, not of the page.
         order: An order number in the text, normalised (``FW-104233``).
+        also: Further order numbers in the text.
         email: An e-mail address in the text, lower case.
         code: A six-digit one-time code in the text.
         slots: ``reason``, ``product``, ``variant``, ``line``, ``address`` … as found.
@@ -35,6 +36,7 @@ class Understanding:
     slots: Mapping[str, str] = field(default_factory=dict)
     topics: tuple[str, ...] = ()
     query: str = ""
+    also: tuple[OrderId, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from agent.nodes.search import QUESTIONS, VAGUE
 from agent.order_facts import cite, eligibility_fact, refusal_fact
 from agent.products import facts as product_facts
 from agent.prompts import VERSION
+from agent.shop.port import Order
 from agent.texts import text
 from agent.turn_run import Ports, TurnRun
 from agent.turn_state import TurnContext, TurnState
@@ -68,11 +69,9 @@ async def answer(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
     """Say what the shop and its documents say."""
     run, ports = runtime.context.run, runtime.context.ports
     understanding = state["understanding"]
-    language, intents = understanding.language, set(understanding.intents)
-    said = Answer()
+    language, said = understanding.language, Answer()
     before = state.get("out", [])
-    if before:
-        intents &= QUESTIONS  # the change has been seen to; what is left is the question beside it
+    intents = left_to_answer(state, ports) if before else frozenset[str](understanding.intents)
     if "complaint" in intents:
         strong = state["mood"].scores.negative >= SOUR
         said.parts.append(text("sorry.strong" if strong else "sorry", language))
@@ -125,6 +124,30 @@ async def answer(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
     return result
 
 
+def left_to_answer(state: TurnState, ports: Ports) -> frozenset[str]:
+    """What a message asks beside a change that has been seen to: intents that can be answered.
+
+    A question that the documents answer; how an order stands that the message names beside the
+    one to be changed, or that one, when it could not be changed.
+    """
+    found, asked = state.get("found"), frozenset(state["understanding"].intents)
+    left: frozenset[str] = frozenset()
+    if found is not None and found.answerable >= ports.answerable:
+        left |= asked & QUESTIONS
+    if _told_about(state):
+        left |= asked & {"order_status"}
+    return left
+
+
+def _told_about(state: TurnState) -> tuple[Order, ...]:
+    """The orders whose state an answer tells; after a change only those that it leaves open."""
+    focus = state["focus"]
+    if focus.order is None:
+        return ()
+    changed = bool(state.get("out")) and state.get("outcome") != "failed"
+    return focus.beside if changed else (focus.order, *focus.beside)
+
+
 async def _from_orders(
     state: TurnState, run: TurnRun, ports: Ports, said: Answer, language: Language
 ) -> None:
@@ -141,10 +164,14 @@ async def _from_orders(
         said.outcome = "failed"
         return
     if focus.order is not None:
-        told = [said.cite(fact) for fact in facts if fact.name not in {"placed", "items"}][:STATUS_FACTS]
-        if intents & {"find_orders", "complaint"} or _CONTENTS.search(state["text"]):
-            told += [said.cite(fact) for fact in facts if fact.name == "items"]
-        if "return_eligibility" in intents:
+        told = []
+        for order in _told_about(state):
+            own = [fact for fact in facts if fact.order == order.id]
+            some = [fact for fact in own if fact.name not in {"placed", "items"}][:STATUS_FACTS]
+            if intents & {"find_orders", "complaint"} or _CONTENTS.search(state["text"]):
+                some += [fact for fact in own if fact.name == "items"]
+            told += [said.cite(fact) for fact in some]
+        if "return_eligibility" in intents and not state.get("out"):
             ruling = await ports.shop.eligibility(run.state.scope, focus.order.id, "return")
             if ruling is not None:
                 product = state["understanding"].slots.get("product", "")

@@ -8,6 +8,7 @@ from typing import Literal
 from langgraph.runtime import Runtime
 
 from agent import handoff
+from agent.nodes.answer import left_to_answer
 from agent.nodes.orders import ABOUT_ORDERS, ACTIONS, OWN
 from agent.nodes.search import QUESTIONS, UNSURE, VAGUE
 from agent.turn_run import TurnRun
@@ -87,13 +88,10 @@ def after(state: TurnState) -> Literal["hand_over", "__end__"]:
 def after_change(
     state: TurnState, runtime: Runtime[TurnContext]
 ) -> Literal["hand_over", "answer", "__end__"]:
-    """A question in the same message is answered too, where the documents do."""
+    """What the same message asks besides is answered too."""
     if state.get("reasons"):
         return "hand_over"
-    found = state.get("found")
-    asked = bool(set(state["understanding"].intents) & QUESTIONS)
-    answered = found is not None and found.answerable >= runtime.context.ports.answerable
-    return "answer" if asked and answered else "__end__"
+    return "answer" if left_to_answer(state, runtime.context.ports) else "__end__"
 
 
 def _reading(state: TurnState, run: TurnRun) -> Understanding:

@@ -60,7 +60,10 @@ async def orders(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
         return {"focus": Focus(down=True), "facts": ()}
     language = understanding.language
     if focus.order is not None:
-        read = tuple(facts(focus.order, language, today=runtime.context.ports.clock().date()))
+        today = runtime.context.ports.clock().date()
+        read = tuple(
+            fact for order in (focus.order, *focus.beside) for fact in facts(order, language, today=today)
+        )
     else:
         read = tuple(overview(focus.choices, language))
     if read:
@@ -72,7 +75,8 @@ def _focus(state: Conversation, understanding: Understanding, known: list[Order]
     by_id = {order.id: order for order in known}
     if understanding.order is not None:
         if understanding.order in by_id:
-            return Focus(order=by_id[understanding.order])
+            beside = tuple(by_id[other] for other in understanding.also if other in by_id)
+            return Focus(order=by_id[understanding.order], beside=beside)
         return Focus(named=understanding.order, choices=tuple(known[:5]))
     intent = understanding.intents[0]
     if state.asking is not None and state.asking.order in by_id:

@@ -27,7 +27,7 @@ def asked(*lines: str) -> str:
         Said("assistant", line[1:].strip()) if line.startswith(">") else Said("shopper", line)
         for line in before
     ]
-    return standalone(last, said, product).lower()
+    return standalone(last, said, product, lambda line: slots.title(line, NAMES)).lower()
 
 
 @pytest.mark.parametrize(
@@ -51,6 +51,9 @@ def asked(*lines: str) -> str:
             ("rill bladder fit", "osprey"),
             (),
         ),
+        (("Arbor 2 不打地钉能立得住吗", "> 有地布的先铺地布，内帐铺在上面。", "那它多重啊"), ("arbor 2",), ("地布",)),
+        (("which tent for two?", "> The Arbor 2 sleeps two people.", "how heavy is it?"), ("arbor 2",), ()),
+        (("a base layer I opened?", "> Hydration bladders come back sealed.", "what if it is torn"), ("base layer",), ("bladder",)),
         (("how heavy is the Arbor 2?", "what about the Arbor 3", "and the Corrie 1?"), ("corrie 1", "how heavy"), ("arbor",)),
     ],
 )  # fmt: skip

@@ -389,6 +389,25 @@ async def test_a_question_beside_a_change_is_answered_too(engine: Engine) -> Non
     assert said.text.rstrip().endswith("before that."), "what is to be confirmed stands last"
 
 
+async def test_the_state_of_another_order_is_told_beside_a_change(engine: Engine) -> None:
+    conversation = await engine.open(HANNAH)
+    events = await engine.say(conversation, "Please cancel FW-100001. And when is FW-100002 coming?")
+    (proposed,) = [event.body for event in events if isinstance(event.body, ev.ActionProposed)]
+    assert proposed.action.order == "FW-100001"
+    (said,) = [event.body for event in events if isinstance(event.body, ev.AnswerSent)]
+    assert {citation.title for citation in said.citations} == {"FW-100002"}
+    assert said.text.rstrip().endswith("before that."), "what is to be confirmed stands last"
+
+
+async def test_an_order_that_cannot_be_changed_is_told_about(engine: Engine) -> None:
+    conversation = await engine.open(HANNAH)
+    events = await engine.say(conversation, "Where is FW-100002? Please cancel FW-100002.")
+    assert "action.proposed" not in types(events)
+    (said,) = [event.body for event in events if isinstance(event.body, ev.AnswerSent)]
+    assert "can't be cancelled" in said.text
+    assert "Order FW-100002" in said.text
+
+
 async def test_what_an_order_cost_is_told_when_it_is_asked(engine: Engine) -> None:
     conversation = await engine.open(HANNAH)
     events = await engine.say(conversation, "what's the total of FW-100001?")

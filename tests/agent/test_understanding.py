@@ -157,6 +157,38 @@ async def test_a_follow_up_asks_what_the_question_before_it_asked(reader: E5Read
     assert "arbor 2" in understanding.query.lower()
 
 
+@pytest.mark.parametrize(
+    ("text", "order", "also"),
+    [
+        ("Please cancel FW-100021. And when is FW-100022 coming?", "FW-100021", ("FW-100022",)),
+        ("When is FW-100022 coming? And please cancel FW-100021.", "FW-100021", ("FW-100022",)),
+        ("FW-100022 到哪了？另外帮我取消 FW-100021", "FW-100021", ("FW-100022",)),
+        ("where is FW-100022, no wait, FW-100021", "FW-100021", ()),
+        ("where are FW-100022, FW-100021 and FW-100022?", "FW-100022", ("FW-100021",)),
+    ],
+)
+async def test_of_several_orders_the_one_to_be_changed_comes_first(
+    reader: E5Reader, text: str, order: str, also: tuple[str, ...]
+) -> None:
+    understood = await reader.understand(text)
+    assert (understood.order, understood.also) == (order, also)
+
+
+async def test_a_guessed_status_of_the_product_spoken_of_is_a_question_about_it(reader: E5Reader) -> None:
+    earlier = said("what kind of down is in the hearth 0?", "a: Hearth 0, Filling: 450 g duck down, 90/10.")
+    understood = await reader.understand("ok and which country does it come from?", earlier=earlier)
+    assert understood.intents == ("product_question",)
+    surely = await reader.understand("where is my order FW-100021?", earlier=earlier)
+    assert surely.intents == ("order_status",)
+
+
+@pytest.mark.parametrize(("text", "intent"), [("那它多重啊", "product_question"), ("辛苦啦", "thanks")])
+async def test_a_guessed_courtesy_ends_no_question(reader: E5Reader, text: str, intent: str) -> None:
+    earlier = said("Arbor 2 不打地钉能立得住吗", "a: 有地布的先铺地布，内帐铺在上面。")
+    understood = await reader.understand(text, earlier=earlier)
+    assert understood.intents[0] == intent
+
+
 async def test_symbols_alone_are_unclear(reader: E5Reader) -> None:
     for text in ("", "   ", "???", "…", "🙂"):
         assert (await reader.understand(text)).intents == ("unclear",)
