@@ -36,7 +36,8 @@ _POINTS_BACK = re.compile(
 _OPENS_LIKE_ONE = re.compile(
     r"^\W*(?:and|or|but|what about|how about|what if|in|for|with|why|how so|how come|since when|and if"
     r"|is there|which one)\b"
-    r"|^\W*(?:那|那么|还有|如果|要是|为什么|哪个)|呢[?？。!！\s]*$",
+    r"|[,;]\s*(?:so|and|then) (?:what|how|when|who)\b"
+    r"|^\W*(?:那|那么|还有|如果|要是|为什么|哪个)|[,，;；。]\s*那(?:么|你们?|该|要|怎么|咋)|呢[?？。!！\s]*$",
     re.IGNORECASE,
 )
 _NO_THING = re.compile(

@@ -14,9 +14,12 @@ from agent.nodes.search import QUESTIONS, UNSURE, VAGUE
 from agent.turn_run import TurnRun
 from agent.turn_state import TurnContext, TurnState
 from agent.understanding import Understanding
+from retrieval.words import content_words
 
 SURELY = 0.75
 """Answerability from which an unsure reading of "my order" gives way to the documents."""
+ALIKE = 1 / 3
+"""Share of the shorter question's words that both hold when one asks again what the other asked."""
 
 
 def begin(state: TurnState, runtime: Runtime[TurnContext]) -> Literal["perform", "understand", "converse"]:
@@ -149,11 +152,17 @@ def _repeated(state: TurnState, run: TurnRun) -> bool:
     if not before:
         return False
     now, last = state["understanding"], before[-1]
-    return (
-        now.intents[0] == last.intents[0]
-        and now.intents[0] in ABOUT_ORDERS | QUESTIONS
-        and (now.order or last.order) == last.order
-    )
+    if now.intents[0] != last.intents[0] or (now.order or last.order) != last.order:
+        return False
+    if now.intents[0] in QUESTIONS:
+        return alike(now.query, last.query)
+    return now.intents[0] in ABOUT_ORDERS
+
+
+def alike(question: str, other: str) -> bool:
+    """Whether two questions are about the same thing: another rule asked about is not the same again."""
+    words, before = content_words(question), content_words(other)
+    return len(words & before) >= ALIKE * min(len(words), len(before))
 
 
 def _first(run: TurnRun) -> int:

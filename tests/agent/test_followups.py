@@ -52,6 +52,8 @@ def asked(*lines: str) -> str:
             (),
         ),
         (("Arbor 2 不打地钉能立得住吗", "> 有地布的先铺地布，内帐铺在上面。", "那它多重啊"), ("arbor 2",), ("地布",)),
+        (("我的包裹晚了一个星期", "晚了我知道啊，那你们一般怎么处理？"), ("包裹晚了", "怎么处理"), ()),
+        (("my parcel is a week late", "I know, so what do you do then?"), ("parcel is a week late",), ()),
         (("which tent for two?", "> The Arbor 2 sleeps two people.", "how heavy is it?"), ("arbor 2",), ()),
         (("a base layer I opened?", "> Hydration bladders come back sealed.", "what if it is torn"), ("base layer",), ("bladder",)),
         (("how heavy is the Arbor 2?", "what about the Arbor 3", "and the Corrie 1?"), ("corrie 1", "how heavy"), ("arbor",)),

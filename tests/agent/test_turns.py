@@ -12,6 +12,7 @@ from agent.ids import CustomerId, StaffId, TurnId
 from agent.live import Delta, LocalBus
 from agent.log_live import LiveLog
 from agent.mood_lexicon import LexiconMood
+from agent.nodes.decide import alike
 from agent.prompts import VERSION
 from agent.shop.sqlite import SqliteShop
 from agent.turns import ATTEMPTS
@@ -441,3 +442,16 @@ async def test_a_yes_or_no_in_other_words_leaves_the_proposal_open(engine: Engin
     events = await engine.say(conversation, words)
     assert "action.done" not in types(events)
     assert "action.declined" not in types(events)
+
+
+@pytest.mark.parametrize(
+    ("question", "other", "same"),
+    [
+        ("what do you charge for a return?", "how much is it to return something, what do you charge", True),
+        ("退货要收多少钱", "我问的是退货收多少钱", True),
+        ("what do you charge for a return?", "how long is the warranty on boots", False),
+        ("退货要收多少钱", "帐篷保修几年", False),
+    ],
+)
+def test_asking_about_another_rule_is_not_asking_again(question: str, other: str, same: bool) -> None:
+    assert alike(question, other) == same
