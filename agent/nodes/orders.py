@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from langgraph.runtime import Runtime
 
 from agent import events as ev
@@ -43,6 +45,10 @@ LIKELY: dict[str, frozenset[str]] = {
     "complaint": frozenset({"shipped", "delivered"}),
 }
 """States an order is usually in when a shopper says this without naming one."""
+_REFUND = re.compile(
+    r"\brefund|\bmoney\b.{0,16}\bback\b|\bback\b.{0,16}\bmoney\b|退款|钱.{0,6}退|退.{0,4}钱", re.IGNORECASE
+)
+"""Words that ask about money on its way back: of an order that something came back from."""
 
 
 async def orders(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
@@ -84,6 +90,8 @@ def _focus(state: Conversation, understanding: Understanding, known: list[Order]
     if intent == "find_orders":
         return Focus(choices=tuple(known[:5]))
     likely = [order for order in known if order.state in LIKELY.get(intent, frozenset({order.state}))]
+    if intent == "order_status" and _REFUND.search(understanding.query):
+        likely = [order for order in known if order.refunds or order.returns] or likely
     product = understanding.slots.get("product", "").lower()
     if product:
         named = [order for order in likely or known if _mentions(order, product)]

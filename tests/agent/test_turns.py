@@ -400,6 +400,15 @@ async def test_the_state_of_another_order_is_told_beside_a_change(engine: Engine
     assert said.text.rstrip().endswith("before that."), "what is to be confirmed stands last"
 
 
+@pytest.mark.parametrize("words", ["Where is the refund for my jacket?", "雨衣的退款怎么还没到？"])
+async def test_a_refund_is_looked_for_where_something_came_back(engine: Engine, words: str) -> None:
+    conversation = await engine.open(CustomerId("C-10003"))
+    events = await engine.say(conversation, words)
+    (said,) = [event.body for event in events if isinstance(event.body, ev.AnswerSent)]
+    orders = {citation.title for citation in said.citations if citation.kind == "order_fact"}
+    assert orders == {"FW-100024"}
+
+
 async def test_an_order_that_cannot_be_changed_is_told_about(engine: Engine) -> None:
     conversation = await engine.open(HANNAH)
     events = await engine.say(conversation, "Where is FW-100002? Please cancel FW-100002.")
