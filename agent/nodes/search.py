@@ -1,11 +1,18 @@
-"""Find passages for the question."""
+"""Find passages for the question.
+
+One that reads like orders to the assistant is no source: it would be quoted to shoppers as the shop's
+own word. ``amends index`` points such documents out to staff.
+"""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from langgraph.runtime import Runtime
 
 from agent import events as ev
 from agent.events import PassageRef
+from agent.injection import instructions
 from agent.turn_state import TurnContext, TurnState
 from retrieval.errors import RetrievalError
 from retrieval.passages import Visibility
@@ -41,6 +48,8 @@ async def search(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
         )
     except RetrievalError:
         return {"found": None}
+    sources = tuple(one for one in found.passages if not instructions(one.chunk.text))
+    found = replace(found, passages=sources)
     await run.record(
         ev.PassagesFound(
             turn=run.turn,
