@@ -65,6 +65,16 @@ def instructions(text: str) -> str:
     return "; ".join(found.reasons) if found.attack else ""
 
 
+ADDRESSED = frozenset({"override", "markup", "to the assistant", "new orders"})
+"""Signals of a text that speaks to whoever answers from it. The others are of a shopper's words: "if you
+refuse the parcel" is a shop's rule."""
+
+
+def gives_orders(text: str) -> bool:
+    """Whether a document's text gives orders to the assistant, so that it must not be quoted."""
+    return bool(ADDRESSED & signals(plain(text)).keys())
+
+
 # ---- signals -------------------------------------------------------------------------------
 
 _RULES = (

@@ -12,7 +12,7 @@ from langgraph.runtime import Runtime
 
 from agent import events as ev
 from agent.events import PassageRef
-from agent.injection import instructions
+from agent.injection import gives_orders
 from agent.turn_state import TurnContext, TurnState
 from retrieval.errors import RetrievalError
 from retrieval.passages import Visibility
@@ -48,7 +48,7 @@ async def search(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
         )
     except RetrievalError:
         return {"found": None}
-    sources = tuple(one for one in found.passages if not instructions(one.chunk.text))
+    sources = tuple(one for one in found.passages if not gives_orders(one.chunk.text))
     found = replace(found, passages=sources)
     await run.record(
         ev.PassagesFound(
