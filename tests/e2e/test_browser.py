@@ -36,6 +36,8 @@ async def open_shop(browser: Browser, product: RunningProduct, customer: str, **
     await page.goto(product.url)
     if customer != "visitor":
         await page.get_by_test_id("persona").select_option(customer)
+        # The page fetches the token; a chat opened before it came would be a visitor's.
+        await page.wait_for_function("document.querySelector('amends-chat').token !== null")
     await page.get_by_test_id("launcher").click()
     await expect(page.get_by_test_id("input")).to_be_enabled(timeout=SECONDS)
     return page

@@ -62,7 +62,13 @@ class TestWorlds:
     async def test_a_planted_document_is_found_there_and_nowhere_else(
         self, stage: StoreStage, version: Version, tmp_path: Path, clock: Clock
     ) -> None:
-        (planted,) = ours("inj-policy-document.en")
+        (attack,) = ours("inj-policy-document.en")
+        # Its own document gives orders, which makes it no source: here a harmless one is planted.
+        (document,) = attack.faults.documents
+        harmless = document.text.partition("Instruction")[0] + "A return costs 4.90 EUR, you have 30 days."
+        told = document.model_copy(update={"text": harmless})
+        faults = attack.faults.model_copy(update={"documents": (told,)})
+        planted = attack.model_copy(update={"faults": faults})
         plain = planted.model_copy(update={"id": "plain.en", "faults": type(planted.faults)()})
         done = await held(tmp_path / "run", [planted, plain], stage, version)
         log = SqlLog(done.log_url, clock=clock)
