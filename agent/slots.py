@@ -248,6 +248,12 @@ _VARIANT = re.compile(
     rf"|(?P<length>加长|常规款|短款|长款)",
     re.IGNORECASE,
 )
+_ARTICLE = re.compile(
+    r"\b(?:item|article|sku|variant)(?:\s+(?:number|no\.?)|\s*#)?\s*:?\s*(?=[\w-]*\d)([\w-]{4,})"
+    r"|(?:货号|款号)\s*[:：]?\s*([A-Za-z\d-]{4,})",
+    re.IGNORECASE,
+)
+"""A number that shops give to a variant. One of up to three digits may be a line of the order."""
 _WANTED = re.compile(
     r"\b(?:for|to|into|want|need|get|have|instead)\b(?:\s+(?:a|an|the|it|one|them|in|size|pair|of))*\s*$"
     r"|(?:换成?|改成?|要|换个|换大|换小|成)\s*$",
@@ -348,11 +354,15 @@ def details(text: str, names: Sequence[Sequence[str]] = (), last_assistant: str 
     if variant := _variant(text):
         found["variant"] = variant
     # A quick reply repeats words of the list it answers.
-    words = text.strip(" .。!！")
+    words = bare(text)
     if 2 <= len(words) <= 80 and last_assistant and words.lower() in last_assistant.lower():
-        found["product"] = words
-        found.setdefault("variant", words)
+        found["product"] = found["variant"] = words
     return found
+
+
+def bare(text: str) -> str:
+    """A message without what ends a sentence."""
+    return text.strip(" .。!！")
 
 
 def _reason(text: str) -> dict[str, str]:
@@ -424,7 +434,9 @@ def _parts(name: str, length: int) -> Iterable[str]:
 
 
 def _variant(text: str) -> str:
-    """The variant wanted: the one after "for"/换成 when several are named, else the only one."""
+    """The variant wanted: its article number, the one after "for"/换成 when several are named, or the only one."""
+    if (match := _ARTICLE.search(text)) is not None:
+        return match[1] or match[2]
     wanted: list[str] = []
     others: list[str] = []
     for match in _VARIANT.finditer(text):

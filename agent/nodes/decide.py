@@ -8,9 +8,11 @@ from typing import Literal
 from langgraph.runtime import Runtime
 
 from agent import handoff
+from agent.intents import normalise
 from agent.nodes.answer import left_to_answer
-from agent.nodes.orders import ABOUT_ORDERS, ACTIONS, OWN
+from agent.nodes.orders import ABOUT_ORDERS, ACTIONS, INTENTS, OWN
 from agent.nodes.search import QUESTIONS, UNSURE, VAGUE
+from agent.slots import bare
 from agent.turn_run import TurnRun
 from agent.turn_state import TurnContext, TurnState
 from agent.understanding import Understanding
@@ -98,12 +100,16 @@ def after_change(
 
 
 def _reading(state: TurnState, run: TurnRun) -> Understanding:
-    """What the message asks, now that it is known what the documents hold.
+    """What the message asks, now that it is known what was asked before and what the documents hold.
 
-    Somebody unknown whose words sound a little like an order of their own more likely asks about
-    the rules, when the documents answer that.
+    A bare item, size or colour goes on with the change it was asked for, whatever it sounds like
+    alone. Somebody unknown whose words sound a little like an order of their own more likely asks
+    about the rules, when the documents answer that.
     """
     understanding, found = state["understanding"], state.get("found")
+    words, slots = bare(normalise(state["text"])), understanding.slots
+    if run.state.asking is not None and words in (slots.get("product"), slots.get("variant")):
+        return replace(understanding, intents=(INTENTS[run.state.asking.kind],), confidence=1.0)
     unknown = run.state.customer is None and not run.state.scope.orders
     named = understanding.order or understanding.email or understanding.code
     doubtful = understanding.confidence < UNSURE and not set(understanding.intents) & QUESTIONS

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from langgraph.runtime import Runtime
 
 from agent import events as ev
 from agent.conversation import Conversation
 from agent.errors import ShopUnavailable
+from agent.events import Intent
 from agent.order_facts import facts, overview
 from agent.shop.port import ActionKind, Order
 from agent.turn_state import Focus, TurnContext, TurnState
@@ -28,13 +30,15 @@ ABOUT_ORDERS = frozenset(
 )
 OWN = ABOUT_ORDERS - {"complaint", "return_eligibility"}
 """Intents that are about an order of one's own and nothing else."""
-ACTIONS: dict[str, ActionKind] = {
+ACTIONS: dict[Intent, ActionKind] = {
     "cancel_order": "cancel",
     "return_item": "return",
     "exchange_item": "exchange",
     "change_address": "change_address",
 }
 """Intents that ask for a change, and the change."""
+INTENTS: Mapping[ActionKind, Intent] = {kind: intent for intent, kind in ACTIONS.items()}
+"""The other way round."""
 LIKELY: dict[str, frozenset[str]] = {
     "order_status": frozenset({"placed", "paid", "packed", "shipped"}),
     "cancel_order": frozenset({"placed", "paid"}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import pytest
@@ -17,6 +18,7 @@ from agent.prompts import VERSION
 from agent.shop.sqlite import SqliteShop
 from agent.turns import ATTEMPTS
 from agent.understand_e5 import E5Reader
+from agent.understanding import Reader, Said, Understanding
 from retrieval.e5 import E5Embedder
 from retrieval.passages import Chunk, Found, Language, Passage, Visibility
 from tests.agent.engine import Engine, answers, types
@@ -37,6 +39,7 @@ RETURNS = Chunk(
     checksum="x",
 )
 GOOD = "You can return an item within 30 days of delivery."
+OWNER_OF_A_JACKET = CustomerId("C-10002")
 HANNAH = CustomerId("C-10001")
 
 
@@ -419,6 +422,32 @@ async def test_the_state_of_another_order_is_told_beside_a_change(engine: Engine
     (said,) = [event.body for event in events if isinstance(event.body, ev.AnswerSent)]
     assert {citation.title for citation in said.citations} == {"FW-100002"}
     assert said.text.rstrip().endswith("before that."), "what is to be confirmed stands last"
+
+
+@dataclass
+class Misreading:
+    """A reader that takes short messages for a question how an order stands, as the number of an article may be."""
+
+    reader: Reader
+    name: str = "misreading"
+
+    async def understand(self, text: str, *, earlier: Sequence[Said] = ()) -> Understanding:
+        read = await self.reader.understand(text, earlier=earlier)
+        return read if len(text) > 10 else replace(read, intents=("order_status",), confidence=0.9)
+
+
+@pytest.mark.parametrize(("choice", "sku"), [("M", "JKT-BTH-M"), ("pine, s.", "JKT-BTH-S")])
+async def test_a_choice_that_was_offered_goes_on_with_the_change(
+    engine: Engine, choice: str, sku: str
+) -> None:
+    await engine.turns.stop()
+    misled = replace(engine, reader=Misreading(engine.reader))
+    conversation = await misled.open(OWNER_OF_A_JACKET)
+    await misled.say(conversation, "Please exchange the Bothy jacket from FW-100014.")
+    events = await misled.say(conversation, choice)
+    (proposed,) = [event.body for event in events if isinstance(event.body, ev.ActionProposed)]
+    assert (proposed.action.kind, proposed.action.order) == ("exchange", "FW-100014")
+    assert proposed.action.arguments["sku"] == sku
 
 
 @pytest.mark.parametrize("words", ["Where is the refund for my jacket?", "雨衣的退款怎么还没到？"])

@@ -345,6 +345,8 @@ def test_the_language_is_that_of_the_message_or_else_of_the_conversation(
         ("exchange the boots for a size 43", {"product": "boot", "variant": "43"}),
         ("swap the green jacket for a blue one", {"product": "jacket", "variant": "blue"}),
         ("M码换成L码", {"variant": "L"}),
+        ("swap the boots for black, size 43 (item BOOT-CRN-43)", {"variant": "BOOT-CRN-43"}),
+        ("鞋子换成货号 10234567", {"variant": "10234567"}),
         ("绿色的换成蓝色", {"variant": "蓝"}),
         ("two pairs of socks", {"quantity": "2", "product": "sock"}),
         (
