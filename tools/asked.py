@@ -1,7 +1,8 @@
 """Questions whose right passage is known, for fitting retrieval: of the training shops and the demo shop.
 
 A training shop (``finetune/data/shops/*.yaml``) gives three questions for each of its passages and
-ten that none answers, in each language. The demo shop's (``retrieval/data``) name documents.
+ten that none answers, in each language; ``retrieval/data/asked`` has harder ones, near misses among
+them. The demo shop's (``retrieval/data``) name documents.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import json
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ from retrieval.retriever import PassageRetriever
 
 ROOT = Path(__file__).resolve().parent.parent
 SHOPS = ROOT / "finetune" / "data" / "shops"
+HARD = ROOT / "retrieval" / "data" / "asked"
+"""Questions in shoppers' own words about the training shops, one file a shop."""
 DEMO = "demo"
 DEMO_QUESTIONS = ROOT / "retrieval" / "data" / "answerable_questions.json"
 NOT_DOCUMENTS = ("manuals/*/*.md", "*.yaml", "products/*", "personas*", "*.txt")
@@ -40,6 +43,7 @@ class Asked:
     Attributes:
         right: For each candidate, whether it answers; nowhere true when nothing does.
         answered: Whether the shop's documents answer at all.
+        hard: Whether it is one of ``retrieval/data/asked``, which is measured on and not fitted on.
     """
 
     shop: str
@@ -49,12 +53,14 @@ class Asked:
     candidates: tuple[Passage, ...]
     right: tuple[bool, ...]
     answered: bool
+    hard: bool = False
 
 
 async def training_shops(embedder: Embedder) -> AsyncIterator[Asked]:
     """The questions of all training shops, in the order of the files' names."""
     for path in sorted(SHOPS.glob("*.yaml")):
         shop = yaml.safe_load(path.read_text(encoding="utf-8"))
+        hard = yaml.safe_load((HARD / path.name).read_text(encoding="utf-8"))
         for language in LANGUAGES:
             pieces = list(_pieces(shop, language))
             with tempfile.TemporaryDirectory() as folder:
@@ -65,6 +71,11 @@ async def training_shops(embedder: Embedder) -> AsyncIterator[Asked]:
                     told += [(str(ask), "") for ask in shop["unanswerable"][language]]
                     async for one in _ask(shop["id"], store, language, [(ask, [key]) for ask, key in told]):
                         yield one
+                    own = hard[language]
+                    told = [(str(ask["question"]), f"{ask['passage']}/") for ask in own["answered"]]
+                    told += [(str(ask), "") for ask in own["unanswered"]]
+                    async for one in _ask(shop["id"], store, language, [(ask, [key]) for ask, key in told]):
+                        yield replace(one, hard=True)
 
 
 async def demo_shop(embedder: Embedder) -> AsyncIterator[Asked]:

@@ -3,7 +3,8 @@
 Asks every training shop and the demo shop their questions, some of which nothing answers, and each
 question again as if the documents that answer it were not there. Fits one logistic regression per
 language, and writes ``retrieval/answerable.json``. Each shop is judged by coefficients that have not
-seen it.
+seen it, on the hard questions about it too, which nothing is fitted on: with them among the others
+the coefficients tell no better, since what they weigh cannot tell a near miss.
 
     python tools/fit_answerable.py            # measure
     python tools/fit_answerable.py --wrong    # and list what is misjudged
@@ -49,9 +50,11 @@ class Rows:
     y: Floats
     share: Floats
     shops: NDArray[np.str_]
+    hard: NDArray[np.bool_]
 
     def of(self, chosen: NDArray[np.bool_]) -> tuple[Floats, Floats, Floats]:
-        """Those chosen, for :func:`fit`."""
+        """Those chosen, for :func:`fit`; none of the hard ones."""
+        chosen = chosen & ~self.hard
         return self.x[chosen], self.y[chosen], self.share[chosen]
 
 
@@ -108,6 +111,7 @@ def measure_all(questions: Sequence[Asked], embedder: Embedder) -> Rows:
         np.array([float(one.answered) for one, _ in asked]),
         np.array([share for _, share in asked]),
         np.array([one.shop for one, _ in asked]),
+        np.array([one.hard for one, _ in asked]),
     )
 
 
@@ -121,19 +125,21 @@ def judged(rows: Rows, show: bool) -> dict[str, Any]:
         for one, score in zip(rows.asked, p, strict=True):
             if (score >= 0.5) != one.answered:
                 print(f"  {'refused' if one.answered else 'answered'} {score:.2f} {one.shop}: {one.question}")
-    weights = fit(rows.x, y, rows.share)
-    here = rows.share != GONE
+    weights = fit(*rows.of(np.ones(len(y), dtype=bool)))
+    easy, here = ~rows.hard, rows.share != GONE
+
+    def figures(chosen: NDArray[np.bool_]) -> dict[str, float]:
+        return measured(p[chosen], y[chosen])
+
     return {
         "intercept": round(float(weights[0]), 4),
         "coefficients": {name: round(float(w), 4) for name, w in zip(FEATURES, weights[1:], strict=True)},
         "threshold": 0.5,
         "shops": len(np.unique(shops)),
-        "unseen_shops": measured(p[here], y[here]),
-        "unseen_shops_without_the_answer": measured(p[rows.share != NONE], y[rows.share != NONE]),
-        "by_shop": {
-            str(shop): measured(p[here & (shops == shop)], y[here & (shops == shop)])
-            for shop in np.unique(shops)
-        },
+        "unseen_shops": figures(easy & here),
+        "unseen_shops_without_the_answer": figures(easy & (rows.share != NONE)),
+        "unseen_shops_hard": figures(rows.hard & here),
+        "by_shop": {str(shop): figures(easy & here & (shops == shop)) for shop in np.unique(shops)},
     }
 
 

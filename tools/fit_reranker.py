@@ -4,7 +4,7 @@ Every question whose right passage is among its candidates gives pairs of the ri
 and a wrong one; a logistic regression on the differences of their features learns to put the
 right one first (RankNet's loss with a linear score: Burges et al., 2005). Every question weighs
 the same. The figures are of shops that the weights have not seen (each shop is left out in
-turn), and of the demo shop, which is never fitted on.
+turn), of the hard questions about them and of the demo shop, which are never fitted on.
 
     python tools/fit_reranker.py            # measure
     python tools/fit_reranker.py --write    # and write retrieval/rerank.json
@@ -95,17 +95,21 @@ async def main() -> None:
     """Measure; with ``--write`` write the weights."""
     embedder = E5Embedder()
     training = rows([one async for one in training_shops(embedder)])
+    easy = [row for row in training if not row[0].hard]
     demo = rows([one async for one in demo_shop(embedder)])
-    weights = fit(training)
+    weights = fit(easy)
     alone = np.eye(len(FEATURES))[FEATURES.index("similarity")]
     unseen: dict[str, list[float]] = {language: [] for language in LANGUAGES}
+    hard: dict[str, list[float]] = {language: [] for language in LANGUAGES}
     cosine: dict[str, list[float]] = {language: [] for language in LANGUAGES}
     for shop in dict.fromkeys(one.shop for one, _ in training):
-        without = fit([row for row in training if row[0].shop != shop])
+        without = fit([row for row in easy if row[0].shop != shop])
         for language in LANGUAGES:
             own = [row for row in training if row[0].shop == shop and row[0].language == language]
-            unseen[language] += places(own, without)
-            cosine[language] += places(own, alone)
+            plain = [row for row in own if not row[0].hard]
+            unseen[language] += places(plain, without)
+            hard[language] += places([row for row in own if row[0].hard], without)
+            cosine[language] += places(plain, alone)
     result: dict[str, Any] = {
         "weights": {name: round(float(weight), 4) for name, weight in zip(FEATURES, weights, strict=True)},
         "shops": len({one.shop for one, _ in training}),
@@ -115,6 +119,7 @@ async def main() -> None:
         result[language] = {
             "unseen shops": figures(unseen[language]),
             "unseen shops, cosine alone": figures(cosine[language]),
+            "unseen shops, hard questions": figures(hard[language]),
             "demo shop": figures(places(own, weights)),
             "demo shop, cosine alone": figures(places(own, alone)),
         }

@@ -79,6 +79,7 @@ def test_no_question_is_one_of_another_set(questions: QuestionSet) -> None:
         *(ROOT / "evals" / "scenarios").glob("*.yaml"),
         *(ROOT / "demo" / "faq").glob("*.json"),
         *(ROOT / "retrieval" / "data").glob("*.json"),
+        *(ROOT / "retrieval" / "data" / "asked").glob("*.yaml"),
     ]:
         text = file.read_text(encoding="utf-8")
         documents = [json.loads(text)] if file.suffix == ".json" else list(yaml.safe_load_all(text))
