@@ -173,6 +173,7 @@ _TIMES = re.compile(
     r"|问过了|说过了|我说了|已经(?:说|问|讲)过|重复了|一直重复|反复",
     re.IGNORECASE,
 )
+_LONG_NUMBER = re.compile(r"\d{4,}")
 _BUT = re.compile(r"\b(?:but|however|except|although|though)\b|但是?|可是|不过|只是|然而", re.IGNORECASE)
 
 
@@ -326,12 +327,16 @@ def _repetition(
     if (match := _TIMES.search(plain)) is not None:
         values["times"] = 1.0
         signs.append(("times", match.group()))
-    now = _tokens(plain)
+    now, about = _tokens(plain), set(_LONG_NUMBER.findall(plain))
     if len(now) < 2:
         return
     again = 0
     for line in earlier[-6:]:
-        before = _tokens(normalise(line[:_LONGEST]))
+        earlier_line = normalise(line[:_LONGEST])
+        before, other = _tokens(earlier_line), set(_LONG_NUMBER.findall(earlier_line))
+        # The same request about another order is another request.
+        if about and other and not about & other:
+            continue
         # Half of all distinct words in common: the same request in other words.
         if before and len(now & before) / len(now | before) >= 0.5:
             again += 1
@@ -367,7 +372,7 @@ class LexiconMood:
     @property
     def name(self) -> str:
         """Name and version, stored with every score."""
-        return "lexicon-1"
+        return "lexicon-2"
 
     @property
     def angry(self) -> float:

@@ -50,6 +50,7 @@ def best(mood: Mood) -> str:
         ("   ", "zh", "neutral"),
         ("满不满意都可以退吗", "zh", "neutral"),
         ("no thanks", "en", "neutral"),
+        ("请问想取消该怎么操作呢", "zh", "neutral"),
     ],
 )
 def test_a_turn_is_read_the_way_a_person_would(text: str, language: Language, expected: str) -> None:
@@ -97,6 +98,14 @@ def test_asking_the_same_again_makes_it_worse() -> None:
     assert zh.scores.negative > score("我的包裹在哪里", "zh").scores.negative
 
 
+def test_the_same_wish_for_another_order_is_not_asking_again() -> None:
+    earlier = ("Please cancel my order FW-102290, I no longer need it.",)
+    other = score("Please cancel my order FW-102291, I no longer need it.", "en", earlier)
+    same = score("Please cancel my order FW-102290, I no longer need it!", "en", earlier)
+    assert not any("again" in reason for reason in other.reasons)
+    assert any("again" in reason for reason in same.reasons)
+
+
 def test_shouting_makes_bad_news_worse_and_good_news_better() -> None:
     assert (
         score("the tent is torn!!! FIX IT", "en").scores.negative
@@ -117,8 +126,9 @@ def test_held_out_turns_are_read_well_enough(language: Language) -> None:
         for label, texts in rows.items()
         for text in texts
     ]
-    assert len(pairs) == 75
-    assert sum(gold == guess for gold, guess in pairs) / len(pairs) >= 0.85
+    assert len(pairs) == 95
+    # Twenty of them were added because words do not tell them: calm wishes and dry reports.
+    assert sum(gold == guess for gold, guess in pairs) / len(pairs) >= 0.8
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

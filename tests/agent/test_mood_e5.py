@@ -75,6 +75,26 @@ def test_where_words_are_enough_the_reasons_are_theirs(
     assert mood.reasons == LexiconMood().score(text, language=language).reasons
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "language"),
+    [
+        (
+            "Please cancel my order FW-102290, I no longer need it.",
+            "Please cancel my order FW-102291, I no longer need it.",
+            "en",
+        ),
+        ("I'd like to return the boots, they are not quite my style", "and the jacket as well", "en"),
+        ("请取消FW-102290，我不需要了", "FW-102291也取消吧，那个也用不上", "zh"),
+    ],
+)
+def test_calm_changes_one_after_the_other_are_no_displeasure(
+    scorer: E5Mood, first: str, second: str, language: Language
+) -> None:
+    assert best(scorer.score(first, language=language)) == "neutral"
+    mood = scorer.score(second, language=language, earlier=[first], before="Done.")
+    assert best(mood) == "neutral"
+
+
 def test_what_the_shop_said_last_counts(scorer: E5Mood) -> None:
     refused = scorer.score("行吧", language="zh", before="抱歉，已经超过退货期限，没法退了。")
     asked = scorer.score("行吧", language="zh", before="需要我为您登记退货吗？")
@@ -89,13 +109,13 @@ def test_held_out_turns_are_read_at_least_as_well_as_by_words(scorer: E5Mood, la
         for label, texts in rows.items()
         for text in texts
     ]
-    assert len(pairs) == 75
-    assert np.mean([gold == best(mood) for gold, mood in pairs]) >= 0.88
-    # Brier score; the lexicon alone has 0.24 and 0.22.
+    assert len(pairs) == 95
+    assert np.mean([gold == best(mood) for gold, mood in pairs]) >= 0.87
+    # Brier score; the lexicon alone has 0.33 and 0.30.
     brier = np.mean(
         [sum((getattr(mood.scores, c) - (c == gold)) ** 2 for c in CLASSES) for gold, mood in pairs]
     )
-    assert brier < 0.18
+    assert brier < 0.2
 
 
 @pytest.mark.parametrize(
