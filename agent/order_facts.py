@@ -106,10 +106,18 @@ def eligibility_fact(order: Order, eligibility: Eligibility, language: Language)
 def refusal_fact(order: Order, ruling: Eligibility, product: str, language: Language) -> OrderFact | None:
     """Why the very item that is named cannot be sent back, where others of the order can."""
     named = [line for line in order.lines if product and called(line, product)]
-    if len(named) != 1 or named[0].line not in ruling.refused:
-        return None
-    number = named[0].line
-    return _fact(order, f"refused.{number}", ruling.refused[number][language])
+    return next(iter(refusals(order, ruling, named, language)), None) if len(named) == 1 else None
+
+
+def refusals(
+    order: Order, ruling: Eligibility, lines: Sequence[OrderLine], language: Language
+) -> list[OrderFact]:
+    """Why those of ``lines`` that cannot be sent back cannot."""
+    return [
+        _fact(order, f"refused.{line.line}", ruling.refused[line.line][language])
+        for line in lines
+        if line.line in ruling.refused
+    ]
 
 
 def called(line: OrderLine, product: str) -> bool:

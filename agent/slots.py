@@ -1,4 +1,4 @@
-"""What can be read off a message with certainty: order, e-mail, code, lines, address, topics.
+"""What can be read off a message with certainty: order, e-mail, code, lines, topics.
 
 Values are what the shopper wrote, not what a shop would call it. What is unclear is left out;
 the turn then asks.
@@ -171,8 +171,10 @@ def _asked_for(earlier: Sequence[Said]) -> str:
 
 _ORDINALS = {"first": 1, "1st": 1, "second": 2, "2nd": 2, "third": 3, "3rd": 3, "fourth": 4, "4th": 4}
 _ORDINALS |= {"fifth": 5, "5th": 5, "一": 1, "二": 2, "两": 2, "三": 3, "四": 4, "五": 5}
+_PLACE = r"#?(?:1?\d|20)(?!\d|\s*(?:days?|weeks?|months?|years?|times?|%|€|\$|eur|天|周|年|个?月|次))"
+_AND_PLACE = rf"(?:\s*(?:,|、|，|&|\band\b|和|跟)\s*(?:and\s+)?{_PLACE})"
 _LINE = re.compile(
-    r"\b(?:line|item|position|number|no\.?|#)\s?#?(\d{1,2})\b"
+    r"\b(?:line|item|position|number|no\.?|#)s?\s?#?(\d{1,2})\b"
     r"|\bthe (first|second|third|fourth|fifth|1st|2nd|3rd|4th|5th)(?: (?:one|item|product|line))?\b"
     r"|第\s?([一二三四五\d])\s?(?:件|个|项|样|双|条|行)",
     re.IGNORECASE,
@@ -340,11 +342,8 @@ def details(text: str, names: Sequence[Sequence[str]] = (), last_assistant: str 
     found: dict[str, str] = {}
     if _ALL.search(text):
         found["line"] = "all"
-    elif (match := _LINE.search(text)) is not None:
-        raw = (match[1] or match[2] or match[3]).lower()
-        found["line"] = str(_ORDINALS.get(raw) or int(raw))
-    elif re.fullmatch(r"\W*(?:1?\d|20)\W*", text) and last_assistant:
-        found["line"] = str(int(re.sub(r"\D", "", text)))
+    elif numbers := _lines(text, bool(last_assistant)):
+        found["line"] = ",".join(map(str, numbers))
     if (match := _QUANTITY.search(text)) is not None:
         raw = (match[1] or match[2] or match[3]).lower()
         found["quantity"] = str(_NUMBERS.get(raw) or int(raw))
@@ -358,6 +357,24 @@ def details(text: str, names: Sequence[Sequence[str]] = (), last_assistant: str 
     if 2 <= len(words) <= 80 and last_assistant and words.lower() in last_assistant.lower():
         found["product"] = found["variant"] = words
     return found
+
+
+def _lines(text: str, answering: bool) -> list[int]:
+    """Places in an order that are named: "item 2", "the first and the third", "1, 3" as an answer to a list."""
+    if answering and re.fullmatch(rf"\W*(?:{_PLACE}{_AND_PLACE}*)\W*", text, re.IGNORECASE):
+        return [int(number) for number in re.findall(r"\d+", text)]
+    found: list[int] = []
+    end = 0
+    for match in _LINE.finditer(text):
+        if found and not re.fullmatch(
+            r"[\s,、，]*(?:and|&|和|跟|还有)?\s*", text[end : match.start()], re.IGNORECASE
+        ):
+            break  # "the first is fine, the second is torn": of several the first, as of orders
+        raw = (match[1] or match[2] or match[3]).lower()
+        more = re.match(rf"{_AND_PLACE}+", text[match.end() :], re.IGNORECASE) if match[1] else None
+        found += [_ORDINALS.get(raw) or int(raw), *map(int, re.findall(r"\d+", more[0] if more else ""))]
+        end = match.end() + (more.end() if more else 0)
+    return list(dict.fromkeys(found))
 
 
 def bare(text: str) -> str:
@@ -449,140 +466,6 @@ def _variant(text: str) -> str:
         return wanted[-1]
     # "the green one": a colour beside the thing itself says which one, not what is wanted.
     return others[-1] if len(set(others)) == 1 or len(others) > 1 else ""
-
-
-# ---- addresses ---------------------------------------------------------------------------------
-
-_COUNTRIES = {
-    "germany": "Germany", "deutschland": "Germany", "austria": "Austria", "switzerland": "Switzerland",
-    "france": "France", "italy": "Italy", "spain": "Spain", "portugal": "Portugal", "netherlands": "Netherlands",
-    "the netherlands": "Netherlands", "belgium": "Belgium", "luxembourg": "Luxembourg", "denmark": "Denmark",
-    "sweden": "Sweden", "norway": "Norway", "finland": "Finland", "iceland": "Iceland", "ireland": "Ireland",
-    "poland": "Poland", "czechia": "Czechia", "czech republic": "Czechia", "hungary": "Hungary", "greece": "Greece",
-    "united kingdom": "United Kingdom", "uk": "United Kingdom", "great britain": "United Kingdom",
-    "england": "United Kingdom", "scotland": "United Kingdom", "wales": "United Kingdom",
-    "united states": "United States", "usa": "United States", "us": "United States", "canada": "Canada",
-    "australia": "Australia", "new zealand": "New Zealand", "japan": "Japan", "china": "China",
-    "mainland china": "China", "hong kong": "Hong Kong", "taiwan": "Taiwan", "singapore": "Singapore",
-    "south korea": "South Korea",
-    "德国": "德国", "奥地利": "奥地利", "瑞士": "瑞士", "法国": "法国", "意大利": "意大利", "西班牙": "西班牙",
-    "荷兰": "荷兰", "比利时": "比利时", "丹麦": "丹麦", "瑞典": "瑞典", "挪威": "挪威", "英国": "英国",
-    "美国": "美国", "加拿大": "加拿大", "澳大利亚": "澳大利亚", "日本": "日本", "韩国": "韩国", "新加坡": "新加坡",
-    "中国": "中国", "波兰": "波兰", "芬兰": "芬兰",
-}  # fmt: skip
-_ADDRESS_START = re.compile(
-    r"(?:\b(?:change|update|correct|set)\b[^\n]{0,60}?\baddress\b[^\n]{0,30}?\b(?:to|is)\b\s*:?"
-    r"|\bnew (?:delivery |shipping )?address(?: is)?\s*:?"
-    r"|\b(?:deliver|ship|send|redirect)\b[^\n]{0,40}?\bto\b\s*:?|\baddress\s*(?:is)?\s*:"
-    r"|(?:改成|改为|改到|换成|寄到|送到|寄往|改寄(?:到)?|更改为|变更为|地址\s*[:：]?\s*(?:是|为|改成|改为"
-    r"|改到|换成|更改为|变更为|修改为)?)\s*[:：]?)\s*",
-    re.IGNORECASE,
-)
-_POSTAL = (
-    re.compile(r"\b(?P<code>[A-Z]{1,2}\d[A-Z\d]?\s?\d[A-Z]{2})\b"),
-    re.compile(r"\b(?P<code>\d{4}\s?[A-Z]{2})\b"),
-    re.compile(r"\b(?P<code>(?:[A-Z]-)?\d{5,6}(?:-\d{4})?)\b"),
-    re.compile(r"\b(?P<code>\d{4})\b(?=\s+[A-Z])"),
-    re.compile(r"\b(?P<code>[A-Z]\d[A-Z]\s?\d[A-Z]\d)\b"),
-)
-_STREET = re.compile(r"\d+\s?[a-zA-Z]?\s+[^\W\d]{3,}|[^\W\d]{3,}\.?\s+\d+\s?[a-zA-Z]?\b")
-_TAIL = re.compile(
-    r"\s*(?:instead|please|pls|thanks?|thank you|谢谢|可以吗|行吗|吧|好吗)[\s.!,，。！?？]*$", re.IGNORECASE
-)
-_HAN_CITY = re.compile(
-    r"(?P<region>[\u4e00-\u9fff]{2,7}?(?:省|自治区))?\s*(?P<city>[\u4e00-\u9fff]{2,5}?(?:市|自治州|地区))\s*"
-    r"(?P<rest>[\u4e00-\u9fff]{1,8}?(?:区|县|市|镇)?.*)"
-)
-_HAN_NAME = re.compile(r"(?:收件人|收货人|联系人|姓名)\s*[:：是为]?\s*(?P<name>[\u4e00-\u9fffA-Za-z·]{2,20})")
-_HAN_POST = re.compile(r"(?:邮编|邮政编码)\s*[:：是]?\s*(?P<code>\d{5,6})|(?<!\d)(?P<bare>\d{6})(?!\d)")
-
-
-def address(text: str) -> dict[str, str]:
-    """An address in the message: ``address`` as written, and the parts that are certain.
-
-    Keys as the change of address takes them: recipient, line1, city, region, postal_code,
-    country. Empty when nothing looks like an address.
-    """
-    starts = list(_ADDRESS_START.finditer(text))
-    # The longest stretch after a lead-in that looks like one; without a lead-in the whole text.
-    for body in [text[match.end() :] for match in starts] + [text]:
-        written = _TAIL.sub("", body.strip(" \n:：,，。.")).strip(" \n,，。.")
-        found = (
-            _han_address(written) if re.search("[\u4e00-\u9fff]{4,}", written) else _latin_address(written)
-        )
-        if found:
-            return {"address": written} | found
-    return {}
-
-
-def _latin_address(text: str) -> dict[str, str]:
-    parts = [part.strip(" .") for part in re.split(r"[,;\n]+", text) if part.strip(" .")]
-    found: dict[str, str] = {}
-    if parts and parts[-1].lower() in _COUNTRIES:
-        found["country"] = _COUNTRIES[parts.pop().lower()]
-    street = next(
-        (n for n, part in enumerate(parts) if _STREET.search(part) and not _starts_postal(part)), None
-    )
-    if street is None or len(parts[street]) > 60:
-        return {}
-    for n, part in enumerate(parts):
-        if n == street:
-            continue
-        if (match := _postal(part)) is not None:
-            found["postal_code"] = match["code"]
-            city = (part[: match.start()] + part[match.end() :]).strip(" -,")
-            if city and not re.search(r"\d", city):
-                found["city"] = city
-            elif not city and n > street + 1:
-                found["city"] = parts[n - 1]
-            break
-    if "postal_code" not in found and "country" not in found and len(parts) < 2:
-        return {}
-    if "city" not in found and "postal_code" not in found and street + 1 < len(parts):
-        found["city"] = parts[street + 1]
-    found["line1"] = parts[street]
-    if (
-        street == 1
-        and re.fullmatch(r"[^\W\d][\w.'’ -]{2,50}", parts[0])
-        and len(parts[0].split()) in (2, 3, 4)
-    ):
-        found["recipient"] = parts[0]
-    return found
-
-
-def _postal(part: str) -> re.Match[str] | None:
-    return next((match for pattern in _POSTAL if (match := pattern.search(part)) is not None), None)
-
-
-def _starts_postal(part: str) -> bool:
-    """``10115 Berlin`` looks like a street with its number in front, and is not one."""
-    match = _postal(part)
-    return match is not None and match.start() == 0 and len(match["code"]) >= 4 and len(part.split()) <= 3
-
-
-def _han_address(text: str) -> dict[str, str]:
-    found: dict[str, str] = {}
-    if (match := _HAN_POST.search(text)) is not None:
-        found["postal_code"] = match["code"] or match["bare"]
-        text = text[: match.start()] + "，" + text[match.end() :]
-    if (match := _HAN_NAME.search(text)) is not None:
-        found["recipient"] = match["name"]
-        text = text[: match.start()] + "，" + text[match.end() :]
-    text = re.sub(r"(?:电话|手机)?\s*[:：]?\s*1\d{10}", "，", text)
-    for name, country in _COUNTRIES.items():
-        if text.startswith(name):
-            found["country"] = country
-            text = text[len(name) :].lstrip(" ，,")
-            break
-    place = _HAN_CITY.search(text)
-    if place is None:
-        return {}
-    line = re.split(r"[，,。；;\n]", place["rest"].strip())[0].strip()
-    if not re.search(r"[路街道巷弄号村镇园楼栋苑座]|\d", line):
-        return {}
-    if place["region"]:
-        found["region"] = place["region"]
-    return found | {"city": place["city"], "line1": line}
 
 
 # ---- risky topics --------------------------------------------------------------------------------

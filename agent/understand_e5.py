@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from agent import intents, slots
+from agent.addresses import address
 from agent.events import Intent
 from agent.followups import is_follow_up, standalone
 from agent.ids import Language, OrderId
@@ -91,7 +92,7 @@ class E5Reader:
             if leaning:
                 found["leaning"] = leaning
         if "change_address" in wants or _ASKED_ADDRESS.search(last):
-            place = slots.address(lines)
+            place = address(lines)
             found |= place
             if len(place) > 2 and "change_address" not in wants:
                 wants = ("change_address", *(want for want in wants if want not in _IDLE))

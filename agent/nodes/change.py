@@ -16,7 +16,8 @@ from agent.events import EventBody
 from agent.handoff import SOUR
 from agent.ids import Language, OrderId, TurnId
 from agent.nodes.orders import ACTIONS
-from agent.order_facts import called, cite, eligibility_fact, money, overview, payment, refusal_fact
+from agent.order_facts import called, cite, eligibility_fact, money, overview, payment, refusal_fact, refusals
+from agent.order_lines import named
 from agent.shop.countries import country_code, country_name
 from agent.shop.port import ActionKind, Eligibility, Order, OrderAction, OrderLine
 from agent.texts import names, text
@@ -46,15 +47,17 @@ async def change(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
         return _answer(
             run.turn, language, text("order.not_found", language, order=order.id), outcome="failed"
         )
-    product = understanding.slots.get("product", "")
-    fact = refusal_fact(order, ruling, product, language) or eligibility_fact(order, ruling, language)
-    if not ruling.allowed or fact.name.startswith("refused"):
-        await run.record(ev.OrderFactsRead(turn=run.turn, facts=(fact,)))
-        told = _answer(run.turn, language, f"{fact.text} [1]", citations=(cite(fact),), outcome="failed")
+    barred, nothing_else = _barred(order, ruling, state["text"], understanding)
+    if not ruling.allowed or nothing_else:
+        facts = barred or [eligibility_fact(order, ruling, language)]
+        await run.record(ev.OrderFactsRead(turn=run.turn, facts=tuple(facts)))
+        told = _answer(run.turn, language, *_cited(facts), outcome="failed")
         if state["mood"].scores.negative >= SOUR and run.state.mode == "assistant":
             told["reasons"] = ("out_of_policy",)
         return told
-    details, question = _details(kind, order, ruling, understanding, run.state.asking, language)
+    details, question = _details(
+        kind, order, ruling, understanding, state["text"], run.state.asking, language
+    )
     if kind == "change_address" and not _reachable(details, ruling):
         country = country_name(country_code(str(details["country"])) or str(details["country"]), language)
         words = text("address.not_served", language, order=order.id, country=country)
@@ -74,9 +77,33 @@ async def change(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
     proposal = ports.gate.propose(
         run.state, turn=run.turn, action=action, eligibility=ruling, summary=summary
     )
-    hint = text("confirm.hint", language)  # the proposal itself says what will happen
-    out += [proposal, ev.AnswerSent(turn=run.turn, text=hint, language=language, how="composed")]
-    return {"out": out, "outcome": "proposed"}
+    out.append(proposal)
+    if barred:
+        await run.record(ev.OrderFactsRead(turn=run.turn, facts=tuple(barred)))
+    # The proposal itself says what will happen; what was named besides and cannot be is told here.
+    words, citations = _cited(barred)
+    words = "\n\n".join(filter(None, (words, text("confirm.hint", language))))
+    answer = _answer(run.turn, language, words, citations, outcome="proposed")
+    return {**answer, "out": [*out, *answer["out"]]}
+
+
+def _barred(
+    order: Order, ruling: Eligibility, said: str, understanding: Understanding
+) -> tuple[list[ev.OrderFact], bool]:
+    """Why what is named can't be sent back, and whether nothing else of the order is named."""
+    meant = named(said, order.lines)
+    if len(meant) > 1:
+        facts = refusals(order, ruling, meant, understanding.language)
+        return facts, len(facts) == len(meant)
+    product = understanding.slots.get("product", "")
+    fact = refusal_fact(order, ruling, product, understanding.language)
+    return ([fact], True) if fact else ([], False)
+
+
+def _cited(facts: Sequence[ev.OrderFact]) -> tuple[str, tuple[ev.Citation, ...]]:
+    """Facts as an answer's words, each with its source."""
+    words = "\n\n".join(f"{fact.text} [{number}]" for number, fact in enumerate(facts, 1))
+    return words, tuple(cite(fact, number) for number, fact in enumerate(facts, 1))
 
 
 def _same(proposed: ev.ProposedAction, action: OrderAction) -> bool:
@@ -123,6 +150,7 @@ def _details(
     order: Order,
     ruling: Eligibility,
     understanding: Understanding,
+    said: str,
     asking: ev.ProposedAction | None,
     language: Language,
 ) -> tuple[dict[str, object], Question | None]:
@@ -137,6 +165,8 @@ def _details(
         known.setdefault("reason", "")
         return known, None
     if kind == "change_address":
+        if "line1" in slots:
+            known.pop("line2", None)  # the flat of another house
         for part in ADDRESS:
             if value := slots.get(part):
                 known[part] = value
@@ -146,8 +176,8 @@ def _details(
     known.setdefault("reason", "")
     lines = [line for line in order.lines if line.line in ruling.lines]
     if "lines" not in known:
-        chosen = _chosen(lines, slots)
-        if not chosen:
+        chosen = _chosen(lines, slots, said)
+        if not chosen or (kind == "exchange" and len(chosen) > 1):  # one exchange, one item
             replies = tuple(line.title[language] for line in lines[:4])
             items = "; ".join(f"{line.line}. {line.title[language]} ({line.variant})" for line in lines)
             return known, (text("ask.lines", language, order=order.id, items=items), replies)
@@ -181,19 +211,21 @@ def _lines(known: dict[str, object]) -> list[int]:
     return [int(number) for number in value] if isinstance(value, list | tuple) else []
 
 
-def _chosen(lines: Sequence[OrderLine], slots: object) -> list[OrderLine]:
+def _chosen(lines: Sequence[OrderLine], slots: Mapping[str, str], said: str) -> list[OrderLine]:
     """The order lines a message names, all of them when only one is possible."""
     if len(lines) == 1:
         return list(lines)
-    assert isinstance(slots, dict)  # noqa: S101 - Mapping[str, str] by the reader's contract
-    number = str(slots.get("line", ""))
-    if number == "all":
+    numbers = slots.get("line", "")
+    called_so = named(said, lines)
+    if len(called_so) > 1:
+        return called_so
+    if numbers == "all":
         return list(lines)
-    if number.isdigit():
-        return [line for line in lines if line.line == int(number)]
-    product = str(slots.get("product", "")).lower()
-    named = [line for line in lines if product and called(line, product)]
-    return named if len(named) == 1 else []
+    if numbers:
+        return [line for line in lines if str(line.line) in numbers.split(",")]
+    product = slots.get("product", "").lower()
+    by_product = [line for line in lines if product and called(line, product)]
+    return called_so or (by_product if len(by_product) == 1 else [])
 
 
 def _summary(action: OrderAction, order: Order, ruling: Eligibility, language: Language) -> str:
@@ -242,10 +274,10 @@ def _answer(
     turn: TurnId,
     language: Language,
     words: str,
+    citations: tuple[ev.Citation, ...] = (),
     *,
     outcome: str,
     replies: tuple[str, ...] = (),
-    citations: tuple[ev.Citation, ...] = (),
     asks: ev.ProposedAction | None = None,
 ) -> TurnState:
     answer = ev.AnswerSent(

@@ -483,6 +483,40 @@ async def test_a_final_sale_item_that_is_named_is_refused_for_what_it_is(engine:
     assert "action.proposed" not in types(events)
 
 
+@pytest.mark.parametrize(
+    ("words", "lines"),
+    [
+        ("I want to return the boots and the socks from FW-100003", [1, 2]),
+        ("FW-100003里的靴子和袜子都想退", [1, 2]),
+        ("Return items 1 and 2 of FW-100003 please", [1, 2]),
+    ],
+)
+async def test_several_items_that_are_named_are_sent_back_together(
+    engine: Engine, words: str, lines: list[int]
+) -> None:
+    conversation = await engine.open(HANNAH)
+    events = await engine.say(conversation, words)
+    (proposed,) = [event.body for event in events if isinstance(event.body, ev.ActionProposed)]
+    assert proposed.action.kind == "return"
+    assert proposed.action.arguments["lines"] == lines
+
+
+async def test_of_several_items_the_one_that_cannot_be_sent_back_is_told_about(engine: Engine) -> None:
+    conversation = await engine.open(HANNAH)
+    events = await engine.say(conversation, "I want to return the boots and the wind shirt from FW-100003")
+    (proposed,) = [event.body for event in events if isinstance(event.body, ev.ActionProposed)]
+    assert proposed.action.arguments["lines"] == [1]
+    (said,) = [event.body for event in events if isinstance(event.body, ev.AnswerSent)]
+    assert "final sale" in said.text
+    assert [citation.title for citation in said.citations] == ["FW-100003"]
+
+
+async def test_an_exchange_is_of_one_item(engine: Engine) -> None:
+    conversation = await engine.open(HANNAH)
+    events = await engine.say(conversation, "I want to exchange the boots and the socks from FW-100003")
+    assert "action.proposed" not in types(events)
+
+
 async def test_an_address_that_the_order_cannot_be_sent_to_is_not_proposed(engine: Engine) -> None:
     conversation = await engine.open(HANNAH)
     events = await engine.say(

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent import intents, slots
+from agent.addresses import address
 from agent.events import Intent
 from agent.followups import clean, standalone
 from agent.ids import Language
@@ -443,7 +444,7 @@ async def test_a_bare_address_answers_the_question_for_one(reader: E5Reader) -> 
     "text", ["change my address please", "can you send it to my office instead", "地址填错了", "改一下地址"]
 )
 def test_no_address_is_made_up(text: str) -> None:
-    assert slots.address(text) == {}
+    assert address(text) == {}
 
 
 @pytest.mark.parametrize(
@@ -533,7 +534,7 @@ def test_no_text_makes_the_rules_raise(text: str, earlier: list[str]) -> None:
     lines = [Said("assistant", line) for line in earlier]
     slots.details(text, NAMES, earlier[-1] if earlier else "")
     slots.order_and_code(text, lines)
-    slots.address(text)
+    address(text)
     slots.topics(text)
     standalone(text, lines, lambda _: "")
     intents.clauses(text)
