@@ -56,6 +56,7 @@ _STATE_AND_CODE = re.compile(
 )
 _STATE = re.compile(rf"(?:{_STATES})\.?")
 _POSTAL = (
+    _STATE_AND_CODE,
     re.compile(r"\b(?P<code>[A-Z]{1,2}\d[A-Z\d]?\s?\d[A-Z]{2})\b"),
     re.compile(r"\b(?P<code>[A-Z]\d[\dW]\s?[A-Z\d]{4})\b"),
     re.compile(r"\b(?P<code>\d{4}-\d{3})\b"),
@@ -83,7 +84,7 @@ _HAN_POST = re.compile(r"(?:邮编|邮政编码)\s*[:：是]?\s*(?P<code>\d{5,6}
 def address(text: str) -> dict[str, str]:
     """An address in the message: ``address`` as written, and the parts that are certain.
 
-    Keys as the change of address takes them: recipient, line1, city, region, postal_code,
+    Keys as the change of address takes them: recipient, line1, line2, city, region, postal_code,
     country. Empty when nothing looks like an address.
     """
     starts = list(_ADDRESS_START.finditer(text))
@@ -131,28 +132,23 @@ def _is_street(part: str) -> bool:
 
 def _town(parts: list[str], street: int) -> tuple[dict[str, str], int]:
     """City, region and postal code, and where the town begins: what stands before it is of the street."""
-    others = [n for n in range(len(parts)) if n != street]
-    at = next((n for n in others if _STATE_AND_CODE.search(parts[n]) or _postal(parts[n])), None)
-    if at is None:
+    others = (n for n in range(len(parts)) if n != street)
+    at, match = next(((n, found) for n in others if (found := _postal(parts[n])) is not None), (None, None))
+    if at is None or match is None:
         rest = (n for n in range(street + 1, len(parts)) if not _UNIT.fullmatch(parts[n]))
         town = next(rest, len(parts))
         return ({"city": parts[town]} if town < len(parts) else {}), town
-    with_state = _STATE_AND_CODE.search(parts[at])
-    match = with_state or _postal(parts[at])
-    assert match is not None  # noqa: S101 - that is how ``at`` was found
-    found = {"postal_code": match["code"]}
+    place = {"region": match.groupdict().get("region", ""), "postal_code": match["code"]}
     city = (parts[at][: match.start()] + parts[at][match.end() :]).strip(" -,")
-    if with_state is not None:
-        found["region"] = with_state["region"]
-    if not city and at - 1 > street and not with_state and _STATE.fullmatch(parts[at - 1]):
+    if not city and at - 1 > street and not place["region"] and _STATE.fullmatch(parts[at - 1]):
         at -= 1
-        found["region"] = parts[at].rstrip(".")
+        place["region"] = parts[at].rstrip(".")
     if not city and at - 1 > street:
         at -= 1
         city = parts[at]
-    if city and not re.search(r"\d", city):
-        found["city"] = city
-    return found, max(at, street + 1)
+    if not re.search(r"\d", city):
+        place["city"] = city
+    return {part: value for part, value in place.items() if value}, max(at, street + 1)
 
 
 def _postal(part: str) -> re.Match[str] | None:

@@ -125,16 +125,14 @@ def _names(title: str) -> Iterator[str]:
 
 def _chains(text: str, mentions: Sequence[_Mention], lines: Sequence[OrderLine]) -> list[list[_Mention]]:
     """Mentions grouped by what stands between them: "and", an article, a colour, brackets, or more."""
-    loose = _BESIDE | {word for line in lines for word in _WORD.findall(line.variant.lower())}
-    loose |= {
-        word for line in lines for title in line.title.values() for word in _WORD.findall(title.lower())
-    }
+    own = {word for line in lines for said in (line.variant, *line.title.values()) for word in _words(said)}
+    loose = _AND | _BESIDE | own
     chains: list[list[_Mention]] = []
     for mention in mentions:
         if chains:
             between = re.sub(r"\([^)]*\)|（[^）]*）", " ", text[chains[-1][-1].end : mention.start])
             signs = re.findall(r"[a-z0-9][\w.'’-]*|以及|还有|加上|[\u4e00-\u9fff]|[^\s\w]", between)
-            if any(sign in _AND for sign in signs) and all(sign in _AND | loose for sign in signs):
+            if not _AND.isdisjoint(signs) and loose.issuperset(signs):
                 chains[-1].append(mention)
                 continue
         chains.append([mention])
@@ -155,12 +153,15 @@ def _of_variant(text: str, mention: _Mention, chain: Sequence[_Mention]) -> Sequ
     if len(whole) == 1:
         return whole
     said = set(re.findall(r"[\w.]+", near)) | set(re.findall("[\u4e00-\u9fff]", near))
-    scored = [(len(said & (_own(line, mention.lines))), line) for line in mention.lines]
-    best = [line for score, line in scored if score and score == max(one for one, _ in scored)]
+    scores = [len(said & _own(line, mention.lines)) for line in mention.lines]
+    best = [line for line, score in zip(mention.lines, scores, strict=True) if score == max(scores)]
     return best if len(best) == 1 else ()
 
 
 def _own(line: OrderLine, others: Sequence[OrderLine]) -> set[str]:
     """Words of a line's variant that no other line's variant has."""
-    theirs = {word for other in others if other is not line for word in _WORD.findall(other.variant.lower())}
-    return set(_WORD.findall(line.variant.lower())) - theirs
+    return _words(line.variant).difference(*(_words(other.variant) for other in others if other is not line))
+
+
+def _words(text: str) -> set[str]:
+    return set(_WORD.findall(text.lower()))

@@ -69,13 +69,13 @@ async def training_shops(embedder: Embedder) -> AsyncIterator[Asked]:
                     await store.add([one for document, _ in pieces for one in chunk(document)])
                     told = [(ask, document.id) for document, asks in pieces for ask in asks]
                     told += [(str(ask), "") for ask in shop["unanswerable"][language]]
-                    async for one in _ask(shop["id"], store, language, [(ask, [key]) for ask, key in told]):
-                        yield one
                     own = hard[language]
-                    told = [(str(ask["question"]), f"{ask['passage']}/") for ask in own["answered"]]
-                    told += [(str(ask), "") for ask in own["unanswered"]]
-                    async for one in _ask(shop["id"], store, language, [(ask, [key]) for ask, key in told]):
-                        yield replace(one, hard=True)
+                    harder = [(str(ask["question"]), f"{ask['passage']}/") for ask in own["answered"]]
+                    harder += [(str(ask), "") for ask in own["unanswered"]]
+                    for asks, is_hard in ((told, False), (harder, True)):
+                        sources = [(ask, [key]) for ask, key in asks]
+                        async for one in _ask(shop["id"], store, language, sources):
+                            yield replace(one, hard=is_hard)
 
 
 async def demo_shop(embedder: Embedder) -> AsyncIterator[Asked]:

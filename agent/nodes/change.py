@@ -15,8 +15,9 @@ from agent.errors import ShopUnavailable
 from agent.events import EventBody
 from agent.handoff import SOUR
 from agent.ids import Language, OrderId, TurnId
+from agent.nodes.answer import Answer
 from agent.nodes.orders import ACTIONS
-from agent.order_facts import called, cite, eligibility_fact, money, overview, payment, refusal_fact, refusals
+from agent.order_facts import called, eligibility_fact, money, overview, payment, refusal_fact, refusals
 from agent.order_lines import named
 from agent.shop.countries import country_code, country_name
 from agent.shop.port import ActionKind, Eligibility, Order, OrderAction, OrderLine
@@ -102,8 +103,8 @@ def _barred(
 
 def _cited(facts: Sequence[ev.OrderFact]) -> tuple[str, tuple[ev.Citation, ...]]:
     """Facts as an answer's words, each with its source."""
-    words = "\n\n".join(f"{fact.text} [{number}]" for number, fact in enumerate(facts, 1))
-    return words, tuple(cite(fact, number) for number, fact in enumerate(facts, 1))
+    said = Answer()
+    return "\n\n".join(map(said.cite, facts)), tuple(said.citations)
 
 
 def _same(proposed: ev.ProposedAction, action: OrderAction) -> bool:
