@@ -28,6 +28,7 @@ from agent.nodes.orders import orders
 from agent.nodes.perform import perform
 from agent.nodes.products import products
 from agent.nodes.prove import prove
+from agent.nodes.refunds import back
 from agent.nodes.search import search
 from agent.nodes.understand import understand
 from agent.turn_state import TurnContext, TurnState
@@ -44,6 +45,7 @@ def build_graph() -> CompiledStateGraph[TurnState, TurnContext, TurnState, TurnS
         search,
         orders,
         products,
+        back,
         decide,
         hand_over,
         prove,
@@ -54,9 +56,10 @@ def build_graph() -> CompiledStateGraph[TurnState, TurnContext, TurnState, TurnS
     ):
         graph.add_node(node.__name__, node)
     graph.add_conditional_edges(START, begin, ["perform", "understand", "converse"])
-    for parallel in ("judge", "search", "orders", "products"):
-        graph.add_edge("understand", parallel)
-    graph.add_edge(["judge", "search", "orders", "products"], "decide")
+    parallel = ["judge", "search", "orders", "products", "back"]
+    for reads in parallel:
+        graph.add_edge("understand", reads)
+    graph.add_edge(parallel, "decide")
     graph.add_conditional_edges(
         "decide", route, ["hand_over", "prove", "change", "perform", "answer", "converse"]
     )

@@ -33,36 +33,40 @@ def payment(method: str, language: Language) -> str:
     return text(name, language) if name in names() else method
 
 
+def listed(lines: Sequence[OrderLine], language: Language) -> str:
+    """Order lines in words: ``2 × Merino hiking socks (39–41), 1 × …``."""
+    separator = "、" if language == "zh" else ", "
+    return separator.join(f"{line.quantity} × {line.title[language]} ({line.variant})" for line in lines)
+
+
 def facts(order: Order, language: Language, *, today: date) -> list[OrderFact]:
     """Every fact a shopper may be told about ``order``, most asked first."""
-    found = [_fact(order, "state", text(f"order.state.{order.state}", language, order=order.id))]
+    found = [fact_of(order, "state", text(f"order.state.{order.state}", language, order=order.id))]
     for number, shipment in enumerate(order.shipments, 1):
         found.extend(_shipment(order, shipment, number, language, today))
     found.append(
-        _fact(
+        fact_of(
             order,
             "placed",
             text("order.placed", language, order=order.id, day=day(order.placed_at, language)),
         )
     )
     found.append(
-        _fact(
+        fact_of(
             order,
             "items",
             text(
                 "order.items",
                 language,
                 order=order.id,
-                items=("、" if language == "zh" else ", ").join(
-                    f"{line.quantity} × {line.title[language]} ({line.variant})" for line in order.lines
-                ),
+                items=listed(order.lines, language),
                 total=money(order.total, order.currency),
             ),
         )
     )
     found.extend(_refund(order, refund, number, language) for number, refund in enumerate(order.refunds, 1))
     found.extend(
-        _fact(
+        fact_of(
             order,
             f"return.{number}",
             text(
@@ -80,7 +84,7 @@ def facts(order: Order, language: Language, *, today: date) -> list[OrderFact]:
 def overview(orders: Sequence[Order], language: Language) -> list[OrderFact]:
     """One line for each order, as given."""
     return [
-        _fact(
+        fact_of(
             order,
             "summary",
             text(
@@ -100,7 +104,7 @@ def overview(orders: Sequence[Order], language: Language) -> list[OrderFact]:
 
 def eligibility_fact(order: Order, eligibility: Eligibility, language: Language) -> OrderFact:
     """The shop's ruling on one action, as a fact."""
-    return _fact(order, f"eligibility.{eligibility.action}", eligibility.explanation[language])
+    return fact_of(order, f"eligibility.{eligibility.action}", eligibility.explanation[language])
 
 
 def refusal_fact(order: Order, ruling: Eligibility, product: str, language: Language) -> OrderFact | None:
@@ -114,7 +118,7 @@ def refusals(
 ) -> list[OrderFact]:
     """Why those of ``lines`` that cannot be sent back cannot."""
     return [
-        _fact(order, f"refused.{line.line}", ruling.refused[line.line][language])
+        fact_of(order, f"refused.{line.line}", ruling.refused[line.line][language])
         for line in lines
         if line.line in ruling.refused
     ]
@@ -141,16 +145,16 @@ def _shipment(
         "shipped": day(shipment.shipped_at, language) if shipment.shipped_at else "",
     }
     found = [
-        _fact(order, f"shipment.{number}", text(f"shipment.{shipment.state}", language, **values)),
-        _fact(order, f"tracking.{number}", text("shipment.tracking", language, **values)),
+        fact_of(order, f"shipment.{number}", text(f"shipment.{shipment.state}", language, **values)),
+        fact_of(order, f"tracking.{number}", text("shipment.tracking", language, **values)),
     ]
     if shipment.expected and shipment.state != "delivered":
         due = "shipment.expected" if shipment.expected >= today else "shipment.late"
-        found.append(_fact(order, f"expected.{number}", text(due, language, **values)))
+        found.append(fact_of(order, f"expected.{number}", text(due, language, **values)))
     if shipment.events and shipment.state != "delivered":
         scan = shipment.events[-1]
         found.append(
-            _fact(
+            fact_of(
                 order,
                 f"scan.{number}",
                 text(
@@ -167,7 +171,7 @@ def _shipment(
 
 def _refund(order: Order, refund: Refund, number: int, language: Language) -> OrderFact:
     name = "refund.settled" if refund.settled_at else "refund.pending"
-    return _fact(
+    return fact_of(
         order,
         f"refund.{number}",
         text(
@@ -181,5 +185,6 @@ def _refund(order: Order, refund: Refund, number: int, language: Language) -> Or
     )
 
 
-def _fact(order: Order, name: str, sentence: str) -> OrderFact:
+def fact_of(order: Order, name: str, sentence: str) -> OrderFact:
+    """A sentence of the shop about ``order``, under a name of its own."""
     return OrderFact(id=f"{order.id}#{name}", order=order.id, name=name, text=sentence)

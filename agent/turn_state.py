@@ -10,6 +10,7 @@ from agent.events import EventBody
 from agent.ids import OrderId
 from agent.mood import Mood
 from agent.products.questions import Known
+from agent.refunds import Back
 from agent.shop.port import Order
 from agent.turn_run import Ports, TurnRun
 from agent.understanding import Understanding
@@ -58,6 +59,8 @@ class TurnState(TypedDict, total=False):
     """What product data says to the question; ``None`` when nothing."""
     focus: Focus
     facts: tuple[ev.OrderFact, ...]
+    back: tuple[Back, ...]
+    """What comes back to the shopper; empty when that was not asked, or nothing does."""
     reasons: tuple[ev.HandoffReason, ...]
     """Why a person is needed; empty when none is."""
     out: list[EventBody]

@@ -15,6 +15,7 @@ from typing import Literal
 from langgraph.runtime import Runtime
 
 from agent import events as ev
+from agent import refunds
 from agent.answering import generate, quote, settle
 from agent.errors import ModelError
 from agent.events import Citation
@@ -162,6 +163,10 @@ async def _from_orders(
         said.parts.append(text("shop.down", language))
         said.replies.append(text("reply.person", language))
         said.outcome = "failed"
+        return
+    if back := () if state.get("out") else refunds.told(state.get("back", ()), language):
+        await run.record(ev.OrderFactsRead(turn=run.turn, facts=back))
+        said.parts.append("\n".join(map(said.cite, back)))
         return
     if focus.order is not None:
         told = []

@@ -11,13 +11,23 @@ from collections.abc import Mapping, Sequence
 from langgraph.runtime import Runtime
 
 from agent import events as ev
+from agent import refunds
 from agent.errors import ShopUnavailable
 from agent.events import EventBody
 from agent.handoff import SOUR
 from agent.ids import Language, OrderId, TurnId
 from agent.nodes.answer import Answer
 from agent.nodes.orders import ACTIONS
-from agent.order_facts import called, eligibility_fact, money, overview, payment, refusal_fact, refusals
+from agent.order_facts import (
+    called,
+    eligibility_fact,
+    listed,
+    money,
+    overview,
+    payment,
+    refusal_fact,
+    refusals,
+)
 from agent.order_lines import named
 from agent.shop.countries import country_code, country_name
 from agent.shop.port import ActionKind, Eligibility, Order, OrderAction, OrderLine
@@ -82,6 +92,13 @@ async def change(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
     if barred:
         await run.record(ev.OrderFactsRead(turn=run.turn, facts=tuple(barred)))
     # The proposal itself says what will happen; what was named besides and cannot be is told here.
+    if refunds.asks(state["text"]) and kind in refunds.PAYING:
+        # Beside what was agreed to before; an older proposal has just been put aside.
+        terms = eligibility_fact(order, ruling, language)
+        agreed = [back for back in state.get("back", ()) if not back.open]
+        back = refunds.told([*agreed, refunds.proposed(order, action, terms, language)], language)
+        await run.record(ev.OrderFactsRead(turn=run.turn, facts=back))
+        barred = [*barred, *back]
     words, citations = _cited(barred)
     words = "\n\n".join(filter(None, (words, text("confirm.hint", language))))
     answer = _answer(run.turn, language, words, citations, outcome="proposed")
@@ -232,13 +249,8 @@ def _chosen(lines: Sequence[OrderLine], slots: Mapping[str, str], said: str) -> 
 def _summary(action: OrderAction, order: Order, ruling: Eligibility, language: Language) -> str:
     """What will happen, in words; the shopper confirms exactly this."""
     arguments = dict(action.arguments)
-    separator = "、" if language == "zh" else ", "
     lines = _lines(arguments) or [line.line for line in order.lines]
-    items = separator.join(
-        f"{line.quantity} × {line.title[language]} ({line.variant})"
-        for line in order.lines
-        if line.line in lines
-    )
+    items = listed([line for line in order.lines if line.line in lines], language)
     reason = _reason(str(arguments.get("reason") or "none"), language)
     match action.kind:
         case "cancel":
@@ -261,6 +273,7 @@ def _summary(action: OrderAction, order: Order, ruling: Eligibility, language: L
                 "summary.exchange", language, order=order.id, items=items, wanted=wanted, reason=reason
             )
         case "change_address":
+            separator = "、" if language == "zh" else ", "
             address = separator.join(str(arguments[part]) for part in ADDRESS if arguments.get(part))
             return text("summary.change_address", language, order=order.id, address=address)
 

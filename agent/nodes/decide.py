@@ -7,10 +7,11 @@ from typing import Literal
 
 from langgraph.runtime import Runtime
 
-from agent import handoff
+from agent import handoff, refunds
 from agent.intents import normalise
 from agent.nodes.answer import left_to_answer
 from agent.nodes.orders import ABOUT_ORDERS, ACTIONS, INTENTS, OWN
+from agent.nodes.refunds import reading
 from agent.nodes.search import QUESTIONS, UNSURE, VAGUE
 from agent.slots import bare
 from agent.turn_run import TurnRun
@@ -107,6 +108,8 @@ def _reading(state: TurnState, run: TurnRun) -> Understanding:
     about the rules, when the documents answer that.
     """
     understanding, found = state["understanding"], state.get("found")
+    if run.state.scope.level != "visitor" and refunds.asks(state["text"]):
+        return reading(state["text"], understanding, state.get("back", ()))
     words, slots = bare(normalise(state["text"])), understanding.slots
     if run.state.asking is not None and words in (slots.get("product"), slots.get("variant")):
         return replace(understanding, intents=(INTENTS[run.state.asking.kind],), confidence=1.0)

@@ -34,8 +34,10 @@ async def products(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState
     if known.facts:
         await run.record(ev.ProductFactsRead(turn=run.turn, facts=known.facts))
     asks = set(understanding.intents)
-    if (known.outright and not asks & ASKS_PRODUCTS) or asks <= VAGUE:
-        # It asks for an attribute of a product, whatever it sounded like.
-        understanding = replace(understanding, intents=("product_question",))
-        return {"known": known, "understanding": understanding}
+    if known.outright or asks <= VAGUE:
+        # It asks for an attribute of a product and nothing else, whatever it sounded like.
+        intents = tuple(one for one in understanding.intents if one not in MAY_ASK - ASKS_PRODUCTS)
+        if not asks & ASKS_PRODUCTS:
+            intents = ("product_question",)
+        return {"known": known, "understanding": replace(understanding, intents=intents)}
     return {"known": known}

@@ -17,7 +17,9 @@ from agent.products.port import Spec
 
 Span = tuple[int, int]
 Wins = Literal["low", "high"]
-FieldName = Literal["", "weight", "price", "warranty", "stock", "colours", "sizes", "care", "final_sale"]
+FieldName = Literal[
+    "", "weight", "price", "warranty", "stock", "colours", "sizes", "variants", "care", "final_sale"
+]
 
 
 class _Words(BaseModel):
@@ -32,6 +34,7 @@ class _Compared(BaseModel):
 
     en: tuple[str, str]
     zh: str
+    most: str = ""
 
 
 class Attribute(BaseModel):
@@ -42,6 +45,7 @@ class Attribute(BaseModel):
     name: str = ""
     ask: _Words
     weak: _Words | None = None
+    count: _Words | None = None
     specs: _Words | None = None
     field: FieldName = ""
     over: tuple[str, ...] = ()
@@ -52,10 +56,16 @@ class Attribute(BaseModel):
 
 @dataclass(frozen=True)
 class Comparison:
-    """A wish to compare: by what, and which end is meant."""
+    """A wish to compare: by what, which end is meant, and whether the very end ("cheapest")."""
 
     attribute: Attribute
     wins: Wins
+    most: bool = False
+
+    @property
+    def of_variants(self) -> bool:
+        """Whether it may be about the variants of one product: they differ in price alone."""
+        return self.most and self.attribute.field == "price"
 
     def words(self, language: Language) -> tuple[str, str]:
         """Comparative and superlative; in Chinese the adjective, twice."""
@@ -81,6 +91,8 @@ class Asked:
 
     wishes: tuple[Wish, ...] = ()
     comparison: Comparison | None = None
+    counted: frozenset[str] = frozenset()
+    """Names of the attributes of which it is asked how many there are."""
     parts: Mapping[str, Span] = field(default_factory=dict)
     spans: tuple[Span, ...] = ()
 
@@ -104,6 +116,13 @@ class Vocabulary:
             for attribute in self.attributes
             for match in _either(attribute.ask).finditer(text)
         ]
+        counted = [
+            (match.span(), attribute)
+            for attribute in self.attributes
+            if attribute.count is not None
+            for match in _either(attribute.count).finditer(text)
+        ]
+        spans += counted
         comparison, compared = self._comparison(text)
         if comparison is not None:
             spans.append((compared, comparison.attribute))
@@ -125,6 +144,7 @@ class Vocabulary:
         return Asked(
             wishes=_wishes(kept),
             comparison=comparison,
+            counted=frozenset(attribute.name for _, attribute in counted),
             parts=parts,
             spans=(*(span for span, _ in spans), *denied),
         )
@@ -132,9 +152,10 @@ class Vocabulary:
     def _comparison(self, text: str) -> tuple[Comparison | None, Span]:
         for attribute in self.attributes:
             for wins, words in attribute.compare.items():
-                match = _comparing(words.en, words.zh).search(text)
+                match = _comparing(words.en, words.zh, words.most).search(text)
                 if match is not None:
-                    return Comparison(attribute, wins), match.span()
+                    most = match["most"] or re.search("[最哪]|est$|^most", match.group(), re.IGNORECASE)
+                    return Comparison(attribute, wins, most=bool(most)), match.span()
         return None, (0, 0)
 
     def _parts(self, text: str) -> Mapping[str, Span]:
@@ -208,10 +229,10 @@ def _naming(specs: _Words) -> re.Pattern[str]:
 
 
 @cache
-def _comparing(en: tuple[str, str], zh: str) -> re.Pattern[str]:
+def _comparing(en: tuple[str, str], zh: str, most: str) -> re.Pattern[str]:
     words = "|".join(map(re.escape, en))
     han = rf"(?:更|最|比较|较|谁|哪[^，。？\s]{{0,4}}?){zh}|比[^，。？]{{1,12}}{zh}|{zh}(?:一点|一些|些(?!什么))"
-    return re.compile(rf"\b(?:{words})\b|{han}", re.IGNORECASE | re.ASCII)
+    return re.compile(rf"\b(?:{words})\b|{han}|(?P<most>{most or '(?!)'})", re.IGNORECASE | re.ASCII)
 
 
 def _bare(word: str) -> str:

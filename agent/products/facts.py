@@ -314,17 +314,16 @@ class Teller:
         return text(name, self._language, count=years)
 
     def _choices(self, choices: Sequence[Choice]) -> str:
-        names = [choice.name[self._language] for choice in choices]
-        # Names with commas of their own need another mark between them.
-        if any(re.search("[,，]", name) for name in names):
-            return ("；" if self._language == "zh" else "; ").join(names)
-        return self._list(names)
+        return self._list([choice.name[self._language] for choice in choices])
 
     def _bracket(self, names: Sequence[str]) -> str:
         listed = self._list(names)
         return f"（{listed}）" if self._language == "zh" else f" ({listed})"
 
     def _list(self, items: Sequence[str]) -> str:
+        # Names with commas of their own need another mark between them.
+        if any(re.search("[,，]", name) for name in items):
+            return ("；" if self._language == "zh" else "; ").join(items)
         return ("、" if self._language == "zh" else ", ").join(items)
 
 

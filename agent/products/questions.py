@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from agent.events import ProductFact
 from agent.ids import Language
 from agent.products.attributes import Attribute, Span, Wish, states, vocabulary
-from agent.products.facts import Teller
 from agent.products.port import Choice, Product, Products, Spec
 from agent.products.reading import GROUP, QuestionReader, Reading
+from agent.products.variant_facts import VariantTeller
 from agent.products.variants import colours, having, is_colour, is_size, names_colour, sizes
 from agent.understanding import Said
 
@@ -76,7 +76,7 @@ class ProductQuestions:
         live = {attribute.field for wish in reading.asked.wishes for attribute in wish.attributes}
         needed = products if live & {"price", "stock"} else ()
         shelves = {product.id: await self._products.shelf(product.id) for product in needed}
-        return _Telling(reading, catalogue, Teller(language, shelves), language).told()
+        return _Telling(reading, catalogue, VariantTeller(language, shelves), language).told()
 
 
 @dataclass
@@ -85,7 +85,7 @@ class _Telling:
 
     reading: Reading
     catalogue: Sequence[Product]
-    teller: Teller
+    teller: VariantTeller
     language: Language
     facts: dict[str, ProductFact] = field(default_factory=dict)
     complete: bool = True
@@ -110,8 +110,8 @@ class _Telling:
             )
             compared = asked.comparison.attribute if verdict else None
             self._add(verdict)
-            # One product alone is to be compared with something that is not known.
-            self.complete = self.complete and len(products) > 1
+            # One product alone is to be compared with something that is not known, unless with itself.
+            self.complete = self.complete and (len(products) > 1 or reading.among_variants)
         if len(products) <= GROUP:
             for product in products:
                 self._tell(product, compared)
@@ -141,14 +141,39 @@ class _Telling:
         }
         self._add([self.teller.spec(product, spec) for spec in direct])
         self.complete = self.complete and bool(asked.wishes or direct)
+        told, seen = self._of_variants(product, chosen)
+        self._add(told)
         for wish in asked.wishes:
-            if compared in wish.attributes:
+            if compared in wish.attributes or any(attribute.field in seen for attribute in wish.attributes):
                 continue
             told = self._wish(product, wish, direct, parts, chosen)
             if picks and not chosen and any(attribute.field == "stock" for attribute in wish.attributes):
                 told.insert(0, self.teller.absent_options(product, picks))
             self.complete = self.complete and bool(told)
             self._add(told)
+
+    def _of_variants(
+        self, product: Product, chosen: Sequence[Choice]
+    ) -> tuple[list[ProductFact], Collection[str]]:
+        """How many variants there are and which costs least, and the fields that this answers."""
+        asked = self.reading.asked
+        fields = {attribute.field for wish in asked.wishes for attribute in wish.attributes}
+        stocked = "stock" in fields
+        told: list[ProductFact] = []
+        seen: set[str] = set()
+        for kind in ("colours", "sizes", "variants"):
+            # A kind of product ("tents") has no variants of its own.
+            if kind not in asked.counted | (fields & {"variants"}) or not self.reading.named.products:
+                continue
+            fact = self.teller.count(product, kind, chosen=chosen, stocked=stocked)
+            if fact is not None:
+                told.append(fact)
+                seen |= {kind, "stock"}
+        if self.reading.among_variants and asked.comparison is not None:
+            verdict = self.teller.cheapest(product, asked.comparison, chosen=chosen, stocked=stocked)
+            told += verdict
+            seen |= {"price", "stock"} if verdict else set()
+        return told, seen
 
     def _wish(
         self,

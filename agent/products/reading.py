@@ -27,6 +27,12 @@ _BOTH = re.compile(
     r"\b(?:both|(?:the|those|these) two|each|either|between)\b|两|二者|哪个|哪款|哪一|分别|各", re.IGNORECASE
 )
 _THEY = re.compile(r"\b(?:they|them|their|those|these|which|all)\b|它们|这些|那些|都", re.IGNORECASE)
+_OF_THEM = re.compile("其中|里面|里边|当中|之中")
+_OF_THE_SHOP = re.compile(
+    r"^\W*(?:is|are|isn't|aren't)\b(?! there)|\b(?:your|of all)\b|\b(?:the|in|your) (?:shop|store|range)\b"
+    r"|(?:你们?|您|店|贵店|家|全场|全店|所有)[^，。？]{0,6}最|是[^，。？]{0,12}最[^，。？]{0,8}[吗么]|是不是|算不算",
+    re.IGNORECASE,
+)
 _SMALL_WORDS = frozenset({"a", "and", "as", "at", "by", "for", "in", "of", "the", "to", "up", "when", "with"})
 _FIRST_SENTENCE = re.compile(r"(?<=[.。])\s*(?=[A-Z\u4e00-\u9fff])")
 
@@ -58,6 +64,16 @@ class Reading:
     def asks(self) -> bool:
         """Whether an attribute is asked for."""
         return bool(self.asked.wishes or self.direct)
+
+    @property
+    def among_variants(self) -> bool:
+        """Whether the cheapest, or dearest, of one product's variants is asked for.
+
+        "Is the Squall your cheapest?" asks about the shop.
+        """
+        comparison = self.asked.comparison
+        one = len(self.named.products) == 1 and comparison is not None and comparison.of_variants
+        return one and _OF_THE_SHOP.search(self.text) is None
 
     def options(self, product: Product) -> tuple[Picked, list[Span]]:
         """Options of the product's variants that are named, and where."""
@@ -98,10 +114,10 @@ class QuestionReader:
         if reading.asks or self._direct(reading.text, self.products):
             if not self._leans(reading, rewritten):
                 return reading
-            products = self._meant(reading.text, rewritten, earlier)
+            products = self._meant(reading, rewritten, earlier)
             return replace(reading, named=Named(products), direct=self._direct(reading.text, products))
         # "And in blue?"
-        products = self._meant(reading.text, "", earlier)
+        products = self._meant(reading, "", earlier)
         if len(products) == 1:
             _, spans = reading.options(products[0])
             if spans and not reading.unexplained(spans, products):
@@ -138,6 +154,8 @@ class QuestionReader:
             return False  # "How do returns work?"
         if reading.unexplained(reading.asked.spans, ()):
             return False  # "What does shipping cost?"
+        if reading.asked.counted or _OF_THEM.search(reading.text):
+            return True  # "How many sizes are in stock?"
         han = len(re.findall("[\u4e00-\u9fff]", reading.text))
         return han <= _SHORT_ZH if han else len(reading.text.split()) <= _SHORT_EN
 
@@ -161,9 +179,12 @@ class QuestionReader:
             return replace(reading, asked=replace(reading.asked, wishes=wishes, parts=parts), direct=direct)
         return reading
 
-    def _meant(self, text: str, rewritten: str, earlier: Sequence[Said]) -> tuple[Product, ...]:
+    def _meant(self, reading: Reading, rewritten: str, earlier: Sequence[Said]) -> tuple[Product, ...]:
         """What "it" or "the two" are: the products named last, by either side."""
-        both, several = bool(_BOTH.search(text)), bool(_THEY.search(text))
+        both, several = bool(_BOTH.search(reading.text)), bool(_THEY.search(reading.text))
+        # "Which is the cheapest?" is one of what was compared before, or a variant of the one product.
+        comparison = reading.asked.comparison
+        cheapest = comparison is not None and comparison.of_variants
         for line in reversed(earlier[-RECALL:]):
             said = self._corrected(plain(line.text))
             before = self._index.find(said)
@@ -171,10 +192,12 @@ class QuestionReader:
                 return ()
             if line.who != "shopper" and not before.by_name:
                 continue  # prose mentions many things
+            if len(before.products) > 1 and cheapest:
+                return before.products
             if len(before.products) > GROUP:
                 # A list of what was compared follows the one that won.
                 before = self._index.find(_FIRST_SENTENCE.split(said, maxsplit=1)[0])
-            if len(before.products) == 1 and not both:
+            if len(before.products) == 1 and (cheapest or not both):
                 return before.products
             if 1 < len(before.products) <= GROUP and (both or several or line.who == "shopper"):
                 return before.products

@@ -109,6 +109,9 @@ class Return:
     requested_at: datetime
     exchange_for: str | None = None
     """SKU wanted instead, for an exchange."""
+    refund: Decimal | None = None
+    """What is paid back for it by the shop's rules; ``None`` where the shop does not say, and for
+    an exchange."""
 
 
 @dataclass(frozen=True)

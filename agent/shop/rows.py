@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Table, select
@@ -11,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agent.ids import Language
 from agent.shop.port import Address, Customer, Order, OrderLine, Refund, Return, Shipment, TrackingEvent
+from agent.shop.rules import LineFacts, OrderFacts, ShopRules, return_refund
 from agent.shop.schema import (
     customers,
     order_lines,
@@ -30,9 +32,12 @@ async def read_customers(connection: AsyncConnection, which: ColumnElement[bool]
 
 
 async def read_orders(
-    connection: AsyncConnection, which: ColumnElement[bool], *, limit: int | None = None
+    connection: AsyncConnection, which: ColumnElement[bool], *, rules: ShopRules, limit: int | None = None
 ) -> list[Order]:
-    """Orders with all their parts, by customer then newest first (newest first under a limit)."""
+    """Orders with all their parts, by customer then newest first (newest first under a limit).
+
+    ``rules`` say what is paid back for a return.
+    """
     newest = (orders.c.placed_at.desc(), orders.c.id.desc())
     query = select(orders, customers.c.language).join(customers).where(which)
     if limit is None:
@@ -75,7 +80,15 @@ async def read_orders(
                 Refund(refund.amount, refund.method, refund.issued_at, refund.settled_at, refund.reason)
                 for refund in money[row.id]
             ),
-            returns=tuple(_return(item, back_lines[row.id]) for item in back[row.id]),
+            returns=tuple(
+                _return(
+                    item,
+                    [line for line in back_lines[row.id] if line._mapping["return"] == item.id],
+                    _facts(row, lines[row.id], parcels[row.id], rules),
+                    rules,
+                )
+                for item in back[row.id]
+            ),
             cancelled_at=row.cancelled_at,
         )
         for row in rows
@@ -112,13 +125,40 @@ def _shipment(row: Row[Any], scans: Sequence[Row[Any]]) -> Shipment:
     )
 
 
-def _return(row: Row[Any], lines: Sequence[Row[Any]]) -> Return:
+def _return(row: Row[Any], sent: Sequence[Row[Any]], facts: OrderFacts, rules: ShopRules) -> Return:
+    numbers = tuple(line.line for line in sent)
+    refund = None
+    if row.kind == "return":
+        # As reckoned when it was registered: all that was open of its lines then, on that day.
+        pieces = {line.line: line.quantity for line in sent}
+        then = replace(
+            facts, lines=tuple(replace(line, open=pieces.get(line.line, 0)) for line in facts.lines)
+        )
+        day = rules.day(row.requested_at)
+        refund = return_refund(then, numbers, row.reason, today=day, rules=rules)
     return Return(
         id=row.id,
         kind=row.kind,
-        lines=tuple(line.line for line in lines if line._mapping["return"] == row.id),
+        lines=numbers,
         state=row.state,
         reason=row.reason,
         requested_at=row.requested_at,
         exchange_for=row.exchange_for,
+        refund=refund,
+    )
+
+
+def _facts(
+    row: Row[Any], lines: Sequence[Row[Any]], parcels: Sequence[Row[Any]], rules: ShopRules
+) -> OrderFacts:
+    """What the rules look at to say what a return of the order pays back."""
+    # A replacement's delivery does not start the window again.
+    arrived = [parcel.delivered_at for parcel in parcels if parcel.delivered_at and not parcel.replacement]
+    return OrderFacts(
+        state=row.state,
+        lines=tuple(LineFacts(line.line, line.quantity, line.quantity, line.unit_price) for line in lines),
+        total=row.total,
+        shipping=row.shipping,
+        payment_method=row.payment_method,
+        delivered=rules.day(max(arrived)) if arrived else None,
     )

@@ -102,18 +102,20 @@ class SqliteShop:
     async def orders(self, scope: Scope, *, limit: int = 20) -> list[Order]:
         """Orders in scope, newest first."""
         return await self._transact(
-            lambda connection: read_orders(connection, _in_scope(scope), limit=max(limit, 0))
+            lambda connection: read_orders(
+                connection, _in_scope(scope), rules=self._rules, limit=max(limit, 0)
+            )
         )
 
     async def order(self, scope: Scope, order: OrderId) -> Order | None:
         """One order, or ``None`` when missing or out of scope."""
-        return await self._transact(lambda connection: _one(connection, scope, order))
+        return await self._transact(lambda connection: self._one(connection, scope, order))
 
     async def eligibility(self, scope: Scope, order: OrderId, action: ActionKind) -> Eligibility | None:
         """Whether ``action`` is possible now, or ``None`` when missing or out of scope."""
 
         async def work(connection: AsyncConnection) -> Eligibility | None:
-            found = await _one(connection, scope, order)
+            found = await self._one(connection, scope, order)
             return None if found is None else await self._verdict(connection, found, action)
 
         return await self._transact(work)
@@ -128,7 +130,7 @@ class SqliteShop:
         wanted = fingerprint(action)
 
         async def work(connection: AsyncConnection) -> ActionResult:
-            order = await _one(connection, scope, action.order)
+            order = await self._one(connection, scope, action.order)
             if order is None:
                 raise OrderNotFound("missing or out of scope")
             same_key = select(actions).where(actions.c.key == idempotency_key)
@@ -197,15 +199,20 @@ class SqliteShop:
     async def orders_of(self, customer: CustomerId) -> list[Order]:
         """All orders of one customer, newest first."""
         theirs = orders.c.customer == customer
-        return await self._transact(lambda connection: read_orders(connection, theirs))
+        return await self._transact(lambda connection: read_orders(connection, theirs, rules=self._rules))
 
     async def all_orders(self) -> AsyncIterator[Order]:
         """Every order, by customer then newest first, a few customers at a time."""
         ids = [customer.id for customer in await self.customers()]
         for start in range(0, len(ids), BATCH):
             theirs = orders.c.customer.in_(ids[start : start + BATCH])
-            for order in await self._transact(partial(read_orders, which=theirs)):
+            for order in await self._transact(partial(read_orders, which=theirs, rules=self._rules)):
                 yield order
+
+    async def _one(self, connection: AsyncConnection, scope: Scope, order: OrderId) -> Order | None:
+        mine = _in_scope(scope) & (orders.c.id == order)
+        found = await read_orders(connection, mine, rules=self._rules)
+        return found[0] if found else None
 
     async def _verdict(self, connection: AsyncConnection, order: Order, action: ActionKind) -> Eligibility:
         facts = await read_facts(connection, order, self._rules)
@@ -263,11 +270,6 @@ def _in_scope(scope: Scope) -> ColumnElement[bool]:
     """The rows of ``orders`` that ``scope`` covers, as ``Scope.covers`` decides."""
     mine = orders.c.customer == scope.customer if scope.customer is not None else false()
     return or_(mine, orders.c.id.in_(sorted(scope.orders)))
-
-
-async def _one(connection: AsyncConnection, scope: Scope, order: OrderId) -> Order | None:
-    found = await read_orders(connection, _in_scope(scope) & (orders.c.id == order))
-    return found[0] if found else None
 
 
 def _result_to(result: ActionResult) -> str:

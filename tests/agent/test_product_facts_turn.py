@@ -111,3 +111,17 @@ async def test_facts_that_touch_the_question_are_sources_of_the_answer(
         ("product_fact", "product:tent-arbor-2#warranty")
     ]
     assert said.how == "generated"
+
+
+@pytest.mark.parametrize(
+    "question", ["How many variants of the Pedal 2 are available right now?", "Hearth 0 有哪几款？"]
+)
+async def test_a_count_that_sounds_like_orders_asks_nobody_for_a_proof(
+    engine: Engine, model: ScriptedModel, question: str
+) -> None:
+    conversation = await engine.open()
+    events = await engine.say(conversation, question)
+    (said,) = answers(events)
+    (read,) = [event.body for event in events if isinstance(event.body, ev.ProductFactsRead)]
+    assert said.text == f"{read.facts[0].text} [1]"
+    assert model.prompts == []
