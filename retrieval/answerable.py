@@ -1,13 +1,14 @@
-"""Whether passages answer a question: a small logistic regression that sees no generated text.
+"""Whether passages answer a question: two small logistic regressions that see no generated text.
 
-It looks at the passages in the order of :mod:`retrieval.rerank`: by how much the first one beats
+The first looks at the passages in the order of :mod:`retrieval.rerank`: by how much the first one beats
 the second, whether the question's words are held by the first passages at all, rare ones
 counting more, and whether what the question speaks of (a refund, a wash, a colour) is spoken of
 there. A product's own name is left out of the words: every passage about a tent names the tent.
 And it looks at the sentences by meaning: the nearest one tells whether just this is said, the
-middle one whether the passages are about such things at all. ``tools/fit_answerable.py`` fits
-the coefficients per language and writes them, with how well they do on shops they have not
-seen, to ``answerable.json``.
+middle one whether the passages are about such things at all. What it cannot tell is a near miss.
+The second joins it with what :mod:`retrieval.cross_encoder` reads in question and passages together.
+``tools/fit_answerable.py`` fits both per language and writes them, with how well they do on shops
+that neither they nor the cross-encoder have seen, to ``answerable.json``.
 """
 
 from __future__ import annotations
@@ -24,12 +25,13 @@ from types import MappingProxyType
 from retrieval.concepts import concepts
 from retrieval.lexical import LexicalIndex
 from retrieval.passages import Language, Passage
+from retrieval.products import other_product
 from retrieval.words import sentences, terms
 
 DEPTH = 4
 """Passages whose words are looked at: as many as an answer is made from."""
 READ = 5
-"""Passages whose sentences are compared with the question."""
+"""Passages whose sentences are compared with the question, and that are read together with it."""
 FEATURES = (
     "lead of the first over the second",
     "words held by the first",
@@ -43,18 +45,38 @@ FEATURES = (
 (one half when the question names none) and a number; cosines of sentences."""
 
 
+JOINED = ("intercept", "apart", "together")
+"""The coefficients of the second regression, as they are written down."""
+
+
 @dataclass(frozen=True)
 class Model:
-    """Coefficients for one language; ``threshold`` is where hits and false alarms balance."""
+    """Coefficients for one language.
+
+    Attributes:
+        joined: Of the second regression: its intercept, and what the log odds of the first one and of
+            the passage that the cross-encoder finds likeliest weigh.
+        threshold: Where hits and false alarms balance.
+    """
 
     intercept: float
     coefficients: tuple[float, ...]
+    joined: tuple[float, float, float]
     threshold: float
 
 
-def read(passages: Sequence[Passage]) -> list[str]:
+def sentences_of(passages: Sequence[Passage]) -> list[str]:
     """The sentences of reranked passages that are compared with the question."""
     return [text for one in passages[:READ] for _, text in sentences(one.chunk.text)]
+
+
+def to_read(passages: Sequence[Passage], named: frozenset[str]) -> list[Passage]:
+    """Those of reranked passages that are read together with the question, best first.
+
+    What is written about another product than the one named does not answer, unless there is nothing else.
+    """
+    first = list(passages[:READ])
+    return [one for one in first if not other_product(one.chunk, named)] or first
 
 
 def features(
@@ -65,7 +87,7 @@ def features(
     Args:
         question: What was asked.
         passages: Reranked, best first.
-        near: How near each sentence of :func:`read` is to the question, a cosine.
+        near: How near each sentence of :func:`sentences_of` is to the question, a cosine.
         words: Which words are rare in the shop.
     """
     if not passages:
@@ -91,18 +113,27 @@ def answerable(
     question: str,
     passages: Sequence[Passage],
     near: Sequence[float],
+    odds: Sequence[float],
     words: LexicalIndex,
     language: Language,
 ) -> float:
     """Probability that reranked passages answer the question; 0 when there are none.
 
-    The arguments are those of :func:`features`.
+    Args:
+        question: What was asked.
+        passages: Reranked, best first.
+        near: As for :func:`features`.
+        odds: What :func:`retrieval.cross_encoder.read_together` says of those :func:`to_read`.
+        words: Which words are rare in the shop.
+        language: Of the question.
     """
     if not passages:
         return 0.0
     model = models()[language]
     terms_of = zip(model.coefficients, features(question, passages, near, words), strict=True)
-    return 1 / (1 + math.exp(-(model.intercept + sum(weight * value for weight, value in terms_of))))
+    first = model.intercept + sum(weight * value for weight, value in terms_of)
+    intercept, apart, together = model.joined
+    return 1 / (1 + math.exp(-(intercept + apart * first + together * max(odds))))
 
 
 @cache
@@ -115,6 +146,7 @@ def models() -> Mapping[Language, Model]:
             language: Model(
                 intercept=data[language]["intercept"],
                 coefficients=tuple(data[language]["coefficients"][name] for name in FEATURES),
+                joined=tuple(data[language]["joined"][name] for name in JOINED),
                 threshold=data[language]["threshold"],
             )
             for language in languages

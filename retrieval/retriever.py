@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
-from retrieval.answerable import answerable, models, read
+from retrieval.answerable import answerable, models, sentences_of, to_read
+from retrieval.cross_encoder import read_together
 from retrieval.library import Library
 from retrieval.passages import Chunk, Found, Language, Passage, PassageIndex, Visibility
-from retrieval.rerank import rerank
+from retrieval.rerank import reordered, rerank
 
 BY_MEANING, BY_WORDS = 20, 10
 """Candidates of each kind. On the questions of five shops the right passage was always among
@@ -52,11 +54,12 @@ class PassageRetriever:
         own = await self.candidates(question, library, language, visible_to)
         found = await self._judged(question, own, library, language)
         if len(own) >= k and found.answerable >= models()[language].threshold:
-            return Found(found.passages[:k], found.answerable)
+            return replace(found, passages=found.passages[:k])
         other: Language = "en" if language == "zh" else "zh"
         foreign = await self.candidates(question, library, other, visible_to)
         merged = await self._judged(question, [*own, *foreign], library, language)
-        return Found(merged.passages[:k], max(found.answerable, merged.answerable))
+        sure = max(found.answerable, merged.answerable)
+        return replace(merged, passages=merged.passages[:k], answerable=sure)
 
     async def open(self, id: str, *, visible_to: frozenset[Visibility]) -> Chunk | None:
         """The chunk a citation points to, or ``None``; also of a version that holds no more."""
@@ -89,8 +92,10 @@ class PassageRetriever:
         self, question: str, candidates: list[Passage], library: Library, language: Language
     ) -> Found:
         """The candidates in order, and whether the first of them answer the question."""
-        words = library.words(language)
-        ranked = await asyncio.to_thread(rerank, question, candidates, words, library.names.named(question))
-        near = await self._index.nearness(question, read(ranked))
-        sure = await asyncio.to_thread(answerable, question, ranked, near, words, language)
-        return Found(tuple(ranked), sure)
+        words, named = library.words(language), library.names.named(question)
+        ranked = await asyncio.to_thread(rerank, question, candidates, words, named)
+        near = await self._index.nearness(question, sentences_of(ranked))
+        first = to_read(ranked, named)
+        odds = await asyncio.gather(*(asyncio.to_thread(read_together, question, one.chunk) for one in first))
+        sure = await asyncio.to_thread(answerable, question, ranked, near, odds, words, language)
+        return Found((*reordered(first, odds), *(one for one in ranked if one not in first)), sure)

@@ -6,6 +6,7 @@ import asyncio
 from contextlib import AsyncExitStack
 
 from retrieval.chroma import ChromaPassageIndex
+from retrieval.cross_encoder import cross_encoder
 from retrieval.indexing import index as bring_up_to_date
 from serving.commands.model import options_for
 from serving.embedding import open_embedder
@@ -53,6 +54,8 @@ async def start_index(
     except BaseException:
         index.close()
         raise
+    # Its weights take a second or two to unpack: no shopper's first question waits for that.
+    await asyncio.to_thread(cross_encoder)
     return index
 
 

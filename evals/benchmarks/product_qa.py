@@ -17,14 +17,15 @@ import numpy as np
 from evals.benchmarks.data import Row, read_all
 from evals.benchmarks.intervals import auc_of, kept, mean_of, measured
 from evals.benchmarks.report import Anchor, BenchmarkReport, Figure, Progress
-from retrieval.answerable import answerable, read
+from retrieval.answerable import READ, answerable, sentences_of
 from retrieval.chunks import embedded_text
+from retrieval.cross_encoder import read_together
 from retrieval.e5 import E5Embedder
 from retrieval.language import script_language
 from retrieval.library import Library
 from retrieval.passages import Chunk, Embedder, Passage
 from retrieval.remembering import RememberingEmbedder
-from retrieval.rerank import rerank
+from retrieval.rerank import reordered, rerank
 from retrieval.vectors import Vectors
 
 DEPTH = 5
@@ -49,12 +50,16 @@ class _Question:
     labels: tuple[int, ...]
     similarities: tuple[float, ...] = ()
     ranked: tuple[Passage, ...] = ()
+    odds: tuple[float, ...] = ()
+    """What the cross-encoder says of the first of them."""
 
     @property
     def scores(self) -> list[float]:
-        """What the candidates are ranked by, in the order of the file."""
-        score = {passage.chunk.id: passage.score for passage in self.ranked}
-        return [score[chunk.id] for chunk in self.chunks]
+        """What the candidates are ranked by, in the order of the file: the higher the earlier."""
+        read = len(self.odds)
+        order = [*reordered(self.ranked[:read], self.odds), *self.ranked[read:]]
+        place = {passage.chunk.id: place for place, passage in enumerate(order)}
+        return [float(-place[chunk.id]) for chunk in self.chunks]
 
 
 def run(path: Path, progress: Progress) -> BenchmarkReport:
@@ -72,6 +77,7 @@ def measure(path: Path, progress: Progress, embedder: Embedder) -> BenchmarkRepo
     embedder = RememberingEmbedder(embedder, keep=len(questions))  # each is asked twice
     library = Library(chunk for question in questions for chunk in question.chunks)
     asked = [_reranked(one, library) for one in _asked(questions, embedder, progress)]
+    asked = [_read(one) for one in progress(asked, "reading question and passages", len(asked))]
     lexical = _lexical(asked)
     products = [question.product for question in asked]
     figures: list[Figure] = []
@@ -83,7 +89,8 @@ def measure(path: Path, progress: Progress, embedder: Embedder) -> BenchmarkRepo
         answerable(
             q.text,
             q.ranked,
-            vectors.nearness(embedder.embed_query(q.text), read(q.ranked)),
+            vectors.nearness(embedder.embed_query(q.text), sentences_of(q.ranked)),
+            q.odds,
             library.words(language),
             language,
         )
@@ -118,7 +125,8 @@ def measure(path: Path, progress: Progress, embedder: Embedder) -> BenchmarkRepo
         benchmark="product_qa",
         data=str(path),
         method=f"{embedder.name}: cosine of question and passage (with its product's title, as indexed), then "
-        "retrieval.rerank and retrieval.answerable with their shipped coefficients, none of them fitted here. "
+        f"retrieval.rerank, retrieval.cross_encoder for the first {READ} and retrieval.answerable with their shipped "
+        "coefficients, none of them fitted here. "
         "The candidates of the whole file say which words are rare.",
         figures=tuple(figures),
         notes=tuple(notes),
@@ -180,6 +188,11 @@ def _reranked(question: _Question, library: Library) -> _Question:
     passages = [Passage(chunk, similarity) for chunk, similarity in pairs]
     words = library.words(script_language(question.text))
     return replace(question, ranked=tuple(rerank(question.text, passages, words)))
+
+
+def _read(question: _Question) -> _Question:
+    first = question.ranked[:READ]
+    return replace(question, odds=tuple(read_together(question.text, one.chunk) for one in first))
 
 
 def _words(text: str) -> list[str]:

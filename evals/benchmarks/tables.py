@@ -166,7 +166,7 @@ def foretell(model: Any, seen: Floats, truth: NDArray[np.bool_], new: Floats) ->
 
     Several are hardly faster on tables of this size, and many times slower on a busy machine.
     """
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1):
         model.fit(seen, truth)
