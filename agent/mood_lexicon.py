@@ -372,7 +372,7 @@ class LexiconMood:
     @property
     def name(self) -> str:
         """Name and version, stored with every score."""
-        return "lexicon-3"
+        return "lexicon-2"
 
     @property
     def angry(self) -> float:
