@@ -9,6 +9,7 @@ halves' mean vectors, taught by ``tools/fit_cross_encoder.py`` on the training s
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from functools import cache, lru_cache
 from importlib.resources import files
@@ -24,6 +25,7 @@ from retrieval.passages import Chunk
 
 LONGEST_QUESTION, LONGEST_PASSAGE = 96, 256
 """Tokens that are read of each; the training shops' longest passage has fewer."""
+_LOADING = threading.Lock()
 _KEEP = 4096
 """Pairs whose odds are kept, the latest used: a question is judged once among the passages of its own
 language and again among all, and buttons ask the same ones."""
@@ -64,9 +66,8 @@ def read_together(question: str, passage: Chunk) -> float:
     return cross_encoder()(question, passage)
 
 
-@cache
 def cross_encoder() -> CrossEncoder:
-    """The one that ships, read once.
+    """The one that ships, read once, also when the passages of a first question ask for it together.
 
     From then on numpy multiplies in the thread that calls. With threads of its own, which spin while
     they wait for each other, a question takes seconds beside a language model on the same cores. It is
@@ -75,6 +76,12 @@ def cross_encoder() -> CrossEncoder:
     Raises:
         EmbedderUnavailable: The package that holds the encoder is missing or of another make.
     """
+    with _LOADING:
+        return _shipped()
+
+
+@cache
+def _shipped() -> CrossEncoder:
     threadpool_limits(1, "blas")
     with files("retrieval").joinpath("data/cross_encoder.npz").open("rb") as file, np.load(file) as adapter:
         return CrossEncoder(dict(adapter))

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from evals.benchmarks.report import DataInvalid, Figure
 
@@ -166,8 +167,6 @@ def foretell(model: Any, seen: Floats, truth: NDArray[np.bool_], new: Floats) ->
 
     Several are hardly faster on tables of this size, and many times slower on a busy machine.
     """
-    from threadpoolctl import threadpool_limits
-
     with threadpool_limits(1):
         model.fit(seen, truth)
         return np.asarray(model.predict_proba(new)[:, 1])

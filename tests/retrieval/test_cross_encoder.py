@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from importlib.resources import files
 
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
+from retrieval import cross_encoder as module
 from retrieval.cross_encoder import CrossEncoder, cross_encoder
 from retrieval.passages import Language
 from tests.retrieval.conftest import chunk_of
@@ -61,3 +65,18 @@ def test_it_reads_in_the_thread_that_asks() -> None:
     ours = [pool for pool in threadpool_info() if "numpy" in pool["filepath"]]
     assert ours
     assert {pool["num_threads"] for pool in ours} == {1}
+
+
+def test_threads_that_ask_together_read_the_weights_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[object] = []
+
+    def slowly(adapter: object) -> object:
+        time.sleep(0.05)
+        read.append(adapter)
+        return adapter
+
+    monkeypatch.setattr(module, "CrossEncoder", slowly)
+    monkeypatch.setattr(module, "_shipped", cache(module._shipped.__wrapped__))
+    with ThreadPoolExecutor(5) as threads:
+        list(threads.map(lambda _: cross_encoder(), range(5)))
+    assert len(read) == 1
