@@ -35,7 +35,8 @@ async def stage(demo_index: Path, tmp_path_factory: pytest.TempPathFactory) -> A
     """The demo shop made ready, once for all tests."""
     folder = tmp_path_factory.mktemp("stage") / "index"
     shutil.copytree(demo_index, folder)
-    embedder = RememberingEmbedder(E5Embedder())
+    # One version after the other hears the same messages.
+    embedder = RememberingEmbedder(E5Embedder(), keep=20_000)
     index = ChromaPassageIndex(embedder, folder=folder)
     reader = E5Reader(embedder.embed_query, embedder.embed_passages, names=product_names(ROOT / "demo"))
     made = StoreStage(ROOT / "demo", index=index, embedder=embedder, reader=reader)
