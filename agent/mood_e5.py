@@ -106,7 +106,7 @@ class E5Mood:
     @property
     def name(self) -> str:
         """Name and version, stored with every score. Blocking before the first score."""
-        return "e5-mood-2" if self._same_space() else self._lexicon.name
+        return "e5-mood-3" if self._same_space() else self._lexicon.name
 
     @property
     def angry(self) -> float:

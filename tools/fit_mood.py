@@ -1,8 +1,8 @@
 """Fit the mood scorers, and measure them on what they have not seen.
 
 The lexicon's coefficients are fitted on written utterances. Those that join it with embeddings are
-fitted on the same utterances and on the training part of the seed dialogues. Measured on the
-utterances and on the dialogues held out.
+fitted on the same utterances, on more whose words give nothing away, and on the training part of the
+seed dialogues. Measured on the utterances and on the dialogues held out.
 
 python tools/fit_mood.py                       # measure both scorers
 python tools/fit_mood.py --wrong               # and list what is misread
@@ -73,7 +73,7 @@ class Turn:
 
 
 def utterances(part: str) -> list[Turn]:
-    """The written utterances of ``fit`` or ``held_out``."""
+    """The written utterances of ``fit``, ``whole`` or ``held_out``."""
     rows = []
     for language, by_label in yaml.safe_load(DATA.read_text(encoding="utf-8"))[part].items():
         for label, items in by_label.items():
@@ -192,7 +192,7 @@ def main() -> None:
         lexicon.WEIGHTS.write_text(json.dumps(fit_lexicon(), indent=1) + "\n", encoding="utf-8")
         lexicon.weights.cache_clear()
     if "--write" in sys.argv or "--penalties" in sys.argv:
-        learnt = [*dialogue_turns("train"), *utterances("fit")]
+        learnt = [*dialogue_turns("train"), *utterances("fit"), *utterances("whole")]
         rows, targets = (
             features(learnt),
             np.eye(len(CLASSES), dtype=np.float32)[[turn.gold for turn in learnt]],
