@@ -105,7 +105,12 @@ def _option_in(en: str, zh: str, text: str) -> list[Span]:
     numbers = [_number(token.word) for token in own if token.kind == "number"]
     if numbers:
         letters = {
-            token.raw for token in own if token.kind == "word" and re.fullmatch("X*[SML]|EU", token.raw)
+            token.raw
+            for before, token in zip([None, *own], own, strict=False)
+            # What follows a number is its unit: "1 L" is not named by the L of "1.7 L".
+            if token.kind == "word"
+            and re.fullmatch("X*[SML]|EU", token.raw)
+            and not (before and before.kind == "number")
         }
         span_of = re.search(r"\d\s*-\s*\d", plain(en)) is not None and len(numbers) == 2
         hits = [

@@ -15,7 +15,6 @@ from agent.products.questions import ProductQuestions
 from agent.shop.sqlite import SqliteShop
 from agent.turn_run import Ports
 from agent.understand_e5 import E5Reader
-from retrieval.e5 import E5Embedder
 from retrieval.passages import Chunk, Found, Language, Passage, Visibility
 from tests.agent.engine import Engine, answers
 from tests.conftest import ROOT, Clock
@@ -64,13 +63,14 @@ def model() -> ScriptedModel:
 
 
 @pytest.fixture
-def engine(log: LiveLog, bus: LocalBus, shop: SqliteShop, model: ScriptedModel, clock: Clock) -> Engine:
-    embedder = E5Embedder()
+def engine(
+    log: LiveLog, bus: LocalBus, shop: SqliteShop, reader: E5Reader, model: ScriptedModel, clock: Clock
+) -> Engine:
     return ProductEngine(
         log=log,
         bus=bus,
         shop=shop,
-        reader=E5Reader(embedder.embed_query, embedder.embed_passages),
+        reader=reader,
         mood=LexiconMood(),
         retriever=Page(),
         model=model,

@@ -11,6 +11,7 @@ from agent.ids import Language
 from agent.products.listed import ListedProducts
 from agent.products.port import Choice, Product, Shelf
 from agent.products.questions import ProductQuestions
+from agent.products.variants import picked
 from agent.understanding import Said
 
 KETTLE = Product(
@@ -180,3 +181,9 @@ async def test_what_is_not_about_variants_is_left_to_the_documents(
     questions: ProductQuestions, question: str
 ) -> None:
     assert await told(questions, question, "zh" if "有" in question or "是" in question else "en") == {}
+
+
+@pytest.mark.parametrize(("text", "sizes"), [("the 1.7 L one", {"1.7 L"}), ("in 1 L please", {"1 L"})])
+def test_the_unit_of_a_size_names_no_other_size(text: str, sizes: set[str]) -> None:
+    picks, _ = picked(KETTLE, text)
+    assert list(picks.values()) == [sizes]

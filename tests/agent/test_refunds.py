@@ -11,49 +11,15 @@ import pytest
 from agent import events as ev
 from agent import refunds
 from agent.ids import CustomerId, Language, OrderId
-from agent.live import LocalBus
-from agent.log_live import LiveLog
-from agent.mood_lexicon import LexiconMood
 from agent.scope import Scope
 from agent.shop.port import OrderAction
 from agent.shop.sqlite import SqliteShop
-from agent.understand_e5 import E5Reader
-from retrieval.e5 import E5Embedder
 from tests.agent.engine import Engine, answers
-from tests.agent.test_turns import Shelf
-from tests.conftest import Clock
 from tests.doubles import ScriptedModel
 
 HANNAH, NIAMH = CustomerId("C-10001"), CustomerId("C-10003")
 DELIVERED = OrderId("FW-100003")
 """Hannah's: boots at 189.00, two packs of socks at 29.90."""
-
-
-@pytest.fixture(scope="module")
-def reader() -> E5Reader:
-    embedder = E5Embedder()
-    return E5Reader(embedder.embed_query, embedder.embed_passages)
-
-
-@pytest.fixture
-def model() -> ScriptedModel:
-    return ScriptedModel(answer="You can return an item within 30 days of delivery.")
-
-
-@pytest.fixture
-def engine(
-    log: LiveLog, bus: LocalBus, shop: SqliteShop, reader: E5Reader, model: ScriptedModel, clock: Clock
-) -> Engine:
-    return Engine(
-        log=log,
-        bus=bus,
-        shop=shop,
-        reader=reader,
-        mood=LexiconMood(),
-        retriever=Shelf(),
-        model=model,
-        clock=clock,
-    )
 
 
 @pytest.mark.parametrize(

@@ -10,91 +10,19 @@ import pytest
 
 from agent import events as ev
 from agent.ids import CustomerId, StaffId, TurnId
-from agent.live import Delta, LocalBus
-from agent.log_live import LiveLog
-from agent.mood_lexicon import LexiconMood
+from agent.live import Delta
 from agent.nodes.decide import alike
 from agent.prompts import VERSION
 from agent.shop.sqlite import SqliteShop
 from agent.turns import ATTEMPTS
-from agent.understand_e5 import E5Reader
 from agent.understanding import Reader, Said, Understanding
-from retrieval.e5 import E5Embedder
-from retrieval.passages import Chunk, Found, Language, Passage, Visibility
+from retrieval.passages import Passage
 from tests.agent.engine import Engine, answers, types
-from tests.conftest import Clock
+from tests.agent.shelf import GOOD, RETURNS, Shelf
 from tests.doubles import ScriptedModel
 
-RETURNS = Chunk(
-    id="returns-window",
-    document="returns.en",
-    source="policies/en/returns.md",
-    title="Returns",
-    heading="The window",
-    text="You can return an item within 30 days of delivery. Final-sale items cannot be returned.",
-    kind="policy",
-    language="en",
-    version="2026-03-01",
-    visibility="public",
-    checksum="x",
-)
-GOOD = "You can return an item within 30 days of delivery."
 OWNER_OF_A_JACKET = CustomerId("C-10002")
 HANNAH = CustomerId("C-10001")
-
-
-@dataclass
-class Shelf:
-    """One passage on a shelf: retrieval has its own tests, here its answer is given."""
-
-    answerable: float = 0.9
-    also: tuple[Passage, ...] = ()
-
-    async def find(
-        self, question: str, *, language: Language, visible_to: frozenset[Visibility], k: int = 4
-    ) -> Found:
-        return Found((Passage(RETURNS, 0.9), *self.also), self.answerable)
-
-    async def open(self, id: str, *, visible_to: frozenset[Visibility]) -> Chunk | None:
-        return RETURNS
-
-
-@pytest.fixture(scope="module")
-def reader() -> E5Reader:
-    embedder = E5Embedder()
-    return E5Reader(embedder.embed_query, embedder.embed_passages)
-
-
-@pytest.fixture
-def model() -> ScriptedModel:
-    return ScriptedModel(answer=GOOD)
-
-
-@pytest.fixture
-def shelf() -> Shelf:
-    return Shelf()
-
-
-@pytest.fixture
-def engine(
-    log: LiveLog,
-    bus: LocalBus,
-    shop: SqliteShop,
-    reader: E5Reader,
-    model: ScriptedModel,
-    shelf: Shelf,
-    clock: Clock,
-) -> Engine:
-    return Engine(
-        log=log,
-        bus=bus,
-        shop=shop,
-        reader=reader,
-        mood=LexiconMood(),
-        retriever=shelf,
-        model=model,
-        clock=clock,
-    )
 
 
 async def first_delta(engine: Engine) -> None:

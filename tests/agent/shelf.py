@@ -1,0 +1,39 @@
+"""One passage on a shelf, for tests of the turn: retrieval has its own, here its answer is given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from retrieval.passages import Chunk, Found, Language, Passage, Visibility
+
+RETURNS = Chunk(
+    id="returns-window",
+    document="returns.en",
+    source="policies/en/returns.md",
+    title="Returns",
+    heading="The window",
+    text="You can return an item within 30 days of delivery. Final-sale items cannot be returned.",
+    kind="policy",
+    language="en",
+    version="2026-03-01",
+    visibility="public",
+    checksum="x",
+)
+GOOD = "You can return an item within 30 days of delivery."
+"""What a model may say of it."""
+
+
+@dataclass
+class Shelf:
+    """A retriever that always finds it."""
+
+    answerable: float = 0.9
+    also: tuple[Passage, ...] = ()
+
+    async def find(
+        self, question: str, *, language: Language, visible_to: frozenset[Visibility], k: int = 4
+    ) -> Found:
+        return Found((Passage(RETURNS, 0.9), *self.also), self.answerable)
+
+    async def open(self, id: str, *, visible_to: frozenset[Visibility]) -> Chunk | None:
+        return RETURNS
