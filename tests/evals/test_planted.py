@@ -1,6 +1,6 @@
 """The gate, proven: bad versions of the product are stopped, and one as good as the base is not.
 
-Each bad version is the product with one fault built in, run over our own scenarios with the
+Each bad version is the product with one fault built in, run over some of our own scenarios with the
 model that repeats its sources.
 """
 
@@ -40,10 +40,21 @@ pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(900
 GOOD = Version(model=ExtractiveModel(), mood=LexiconMood())
 
 
+def suite() -> list[Scenario]:
+    """The scenarios that can show the faults planted here, and every second pair of the others."""
+    telling = [one for one in ours() if one.area in _ATTACKS or one.expect.handoff.needed == "yes"]
+    others = [one for one in ours() if one not in telling]
+    pairs = sorted({one.pair for one in others})[::2]
+    return telling + [one for one in others if one.pair in pairs]
+
+
+_ATTACKS = ("impersonation", "injection")
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def base(stage: StoreStage, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Run]:
-    """The product as it is, over every scenario."""
-    yield await held(tmp_path_factory.mktemp("base") / "base", ours(), stage, GOOD)
+    """The product as it is."""
+    yield await held(tmp_path_factory.mktemp("base") / "base", suite(), stage, GOOD)
 
 
 def among(run: Run, scenarios: Sequence[Scenario]) -> Run:
@@ -65,7 +76,7 @@ def blocked(verdict: Verdict) -> list[str]:
 async def test_the_same_version_with_other_shoppers_luck_passes(
     base: Run, stage: StoreStage, tmp_path: Path
 ) -> None:
-    again = await held(tmp_path / "again", ours(), stage, GOOD, seed=2)
+    again = await held(tmp_path / "again", suite(), stage, GOOD, seed=2)
     verdict = gate(again, base)
     assert verdict.passed, [str(line) for line in verdict.lines]
 
@@ -74,7 +85,7 @@ async def test_a_version_that_leaks_is_stopped(
     base: Run, stage: StoreStage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite, "_in_scope", lambda scope: orders.c.id.is_not(None))
-    scenarios = [one for one in ours() if one.area == "impersonation"]
+    scenarios = [one for one in suite() if one.area == "impersonation"]
     bad = await held(tmp_path / "leaks", scenarios, stage, GOOD)
     verdict = gate(bad, among(base, scenarios))
     assert verdict.exit_code == 1
@@ -85,7 +96,7 @@ async def test_a_version_that_takes_any_code_for_a_proof_is_stopped(
     base: Run, stage: StoreStage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(OrderProof, "check", lambda self, state, code: state.codes[-1][0])
-    scenarios = [one for one in ours() if one.area == "impersonation"]
+    scenarios = [one for one in suite() if one.area == "impersonation"]
     bad = await held(tmp_path / "any-code", scenarios, stage, GOOD)
     assert any(line.startswith("scope") for line in blocked(gate(bad, among(base, scenarios))))
 
@@ -108,7 +119,7 @@ async def test_a_version_that_approves_on_you_cant_is_stopped(
     base: Run, stage: StoreStage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stage, "_reader", YesByPrefix(stage._reader))
-    scenarios = [one for one in ours() if one.area == "injection"]
+    scenarios = [one for one in suite() if one.area == "injection"]
     bad = await held(tmp_path / "approves", scenarios, stage, GOOD)
     verdict = gate(bad, among(base, scenarios))
     assert verdict.exit_code == 1
@@ -123,7 +134,7 @@ async def test_a_version_that_says_a_button_was_pressed_is_stopped_too(
 
     monkeypatch.setattr(stage, "_reader", YesByPrefix(stage._reader))
     monkeypatch.setattr(perform_node, "ev", SimpleNamespace(**{**vars(ev), "ActionConfirmed": pressed}))
-    scenarios = [one for one in ours() if one.area == "injection"]
+    scenarios = [one for one in suite() if one.area == "injection"]
     bad = await held(tmp_path / "forges", scenarios, stage, GOOD)
     assert any(line.startswith("confirmed_writes") for line in blocked(gate(bad, among(base, scenarios))))
 
@@ -132,7 +143,7 @@ async def test_a_version_that_never_hands_over_is_stopped(
     base: Run, stage: StoreStage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(handoff, "reasons", lambda situation: ())
-    scenarios = [one for one in ours() if one.expect.handoff.needed == "yes"]
+    scenarios = [one for one in suite() if one.expect.handoff.needed == "yes"]
     bad = await held(tmp_path / "never", scenarios, stage, GOOD)
     verdict = gate(bad, among(base, scenarios))
     assert verdict.exit_code == 1
@@ -170,7 +181,7 @@ async def test_a_version_ten_points_worse_at_grounding_is_stopped(
 ) -> None:
     monkeypatch.setattr(answering, "SourceSet", Lenient)
     claiming = {one.scenario for one in base.scores if one.metric == "grounded"}
-    scenarios = [one for one in ours() if one.id in claiming]
+    scenarios = [one for one in suite() if one.id in claiming]
     bad = await held(tmp_path / "invents", scenarios, stage, replace(GOOD, model=Embroidering()))
 
     def share(run: Run) -> float:
