@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 
 from agent.events import Citation
 from agent.grounding import Claim, SentenceSplitter, Source, SourceSet
+from agent.grounding.kinds import BULLET
 from agent.ids import Language
 from agent.prompts import answer_prompt
 from agent.turn_run import Ports, TurnRun
-from retrieval.passages import Chunk, Passage
+from retrieval.passages import Chunk, Found, Passage
 from retrieval.quote import Quote, best_sentences
 
 MARK = re.compile(r"\s*\[\d{1,2}\]|^\s*(?:Answer|回答|答)\s*[:：]\s*")
@@ -114,14 +115,14 @@ async def generate(
 
 
 def settle(
-    draft: Draft, question: str, passages: Sequence[Passage], language: Language, *, first: int = 1
+    draft: Draft, question: str, found: Found, language: Language, *, first: int = 1
 ) -> tuple[str, tuple[Citation, ...]]:
     """Join what stands, with ``[n]`` after each supported sentence, counting from ``first``.
 
-    The sentences of ``passages`` that fit the question best follow, word for word, when the answer
-    rests on others and is short.
+    The sentences found that fit the question best follow, word for word, when the answer rests on
+    others and is short.
     """
-    chunks = {passage.chunk.id: passage.chunk for passage in passages}
+    chunks = {passage.chunk.id: passage.chunk for passage in found.passages}
     citations: dict[str, Citation] = {}
     words: list[str] = []
     for claim in draft.kept:
@@ -133,34 +134,33 @@ def settle(
             sentence = f"{sentence} [{ref}]"
         words.append(sentence)
     lines = [" ".join(words)]
-    left_out = _left_out(draft, question, passages, language)
-    lines += [_quoted(citations, found, first) for found in left_out]
+    left_out = _left_out(draft, question, found, language)
+    lines += [_quoted(citations, one, first) for one in left_out]
     return "\n".join(lines), tuple(citations.values())
 
 
-def _left_out(draft: Draft, question: str, passages: Sequence[Passage], language: Language) -> list[Quote]:
+def _left_out(draft: Draft, question: str, found: Found, language: Language) -> list[Quote]:
     """The sentences that fit the question best, when the answer rests on another than the first of them."""
-    best = best_sentences(question, passages, language, limit=BEST)
+    best = best_sentences(question, found, language, limit=BEST)
     used = [claim.quote for claim in draft.supported if claim.quote]
-    left = [found for found in best if not any(found.text in one or one in found.text for one in used)]
+    left = [quote for quote in best if not any(quote.text in one or one in quote.text for one in used)]
     if left[:1] != best[:1]:
         return []  # the answer rests on the first of them: it is to the point
     return left[: max(0, ENOUGH - len(used))]
 
 
 def quote(
-    question: str, passages: Sequence[Passage], language: Language, *, first: int = 1
+    question: str, found: Found, language: Language, *, first: int = 1
 ) -> tuple[str, tuple[Citation, ...]]:
-    """The sentences of ``passages`` that fit the question best, word for word, with citations."""
+    """The sentences found that fit the question best, word for word, with citations."""
     citations: dict[str, Citation] = {}
-    best = best_sentences(question, passages, language, limit=3)
-    lines = [_quoted(citations, found, first) for found in best]
+    lines = [_quoted(citations, one, first) for one in best_sentences(question, found, language)]
     return "\n".join(lines), tuple(citations.values())
 
 
-def _quoted(citations: dict[str, Citation], found: Quote, first: int) -> str:
+def _quoted(citations: dict[str, Citation], one: Quote, first: int) -> str:
     """A sentence of a source as a line of an answer; its citation is added."""
-    return f"- {found.text} [{_cite(citations, found.passage.chunk, found.text, first)}]"
+    return f"- {BULLET.sub('', one.text)} [{_cite(citations, one.passage.chunk, one.text, first)}]"
 
 
 def _cite(citations: dict[str, Citation], chunk: Chunk, quoted: str, first: int) -> str:

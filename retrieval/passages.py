@@ -164,11 +164,14 @@ class PassageIndex(Protocol):
 class Found:
     """What a :class:`Retriever` returns: passages, and whether they answer the question.
 
-    ``answerable`` is a probability from a scorer that never sees generated text.
+    Attributes:
+        answerable: A probability from a scorer that never sees generated text.
+        near: How near sentences of the passages are to the question: the cosine by the sentence.
     """
 
     passages: tuple[Passage, ...]
     answerable: float
+    near: Mapping[str, float] = field(default_factory=dict)
 
 
 class Retriever(Protocol):

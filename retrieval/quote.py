@@ -1,18 +1,30 @@
-"""Sentences of the sources that best match a question, for when nothing can phrase an answer."""
+"""Sentences of the sources that best match a question: for when nothing can phrase an answer, and to
+follow one that rests on others.
+
+A linear score of four things that cost nothing more: the words of the question that a sentence holds,
+how near it is in meaning (which :class:`~retrieval.passages.Found` brings along), the score of its
+passage, and whether it opens it. ``tools/fit_quotes.py`` fits the weights and writes them, with how well
+they do on shops they have not seen, to ``quote.json``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
 
-from retrieval.passages import Language, Passage
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.passages import Found, Language, Passage
 from retrieval.words import all_words, content_words, sentences
 
-_OPENING = 0.1
-"""What coming first in its passage is worth, as a share of the question's words: shop texts state the
-rule before its exceptions. Also decides when no sentence shares a word (another language)."""
-_RANK = 0.15
-"""What each place further down the list of passages costs; similarity saw more than words do."""
+Floats = NDArray[np.float64]
+
+FEATURES = ("words held", "opens its passage", "nearness", "score of its passage")
+"""A share, 0 or 1, a cosine, and the score as the passage carries it."""
 
 
 @dataclass(frozen=True)
@@ -24,29 +36,44 @@ class Quote:
     start: int
 
 
-def best_sentences(
-    question: str, passages: Sequence[Passage], language: Language, limit: int = 3
-) -> list[Quote]:
-    """At most ``limit`` sentences, best first, none twice.
-
-    A sentence scores by the share of the question's content words in it or in its passage's
-    title and heading, by standing first, and by its passage's rank. Passages in the question's
-    language go first.
-    """
-    asked = content_words(question)
-    scored: list[tuple[bool, float, int, Quote]] = []
-    for rank, passage in enumerate(passages):
-        chunk = passage.chunk
-        topic = asked & all_words(f"{chunk.title} {chunk.heading}")
-        for order, (start, text) in enumerate(sentences(chunk.text)):
-            own = asked & all_words(text)
-            # A word of the title is known to be meant; one in the sentence itself says more.
-            share = (len(own) + 0.5 * len(topic - own)) / len(asked) if asked else 0.0
-            score = share + (_OPENING if order == 0 else 0.0) - _RANK * rank
-            scored.append((chunk.language != language, -score, len(scored), Quote(passage, text, start)))
+def best_sentences(question: str, found: Found, language: Language, limit: int = 3) -> list[Quote]:
+    """At most ``limit`` sentences, best first, none twice. Passages in ``language`` go first."""
+    quotes, rows = measured(question, found.passages, found.near)
+    scores = rows @ weights()
+    order = sorted(
+        range(len(quotes)), key=lambda at: (quotes[at].passage.chunk.language != language, -scores[at], at)
+    )
     best: dict[str, Quote] = {}
-    for *_, quote in sorted(scored, key=lambda item: item[:3]):
+    for at in order:
         if len(best) == limit:
             break
-        best.setdefault(quote.text, quote)
+        best.setdefault(quotes[at].text, quotes[at])
     return list(best.values())
+
+
+def measured(
+    question: str, passages: Sequence[Passage], near: Mapping[str, float]
+) -> tuple[list[Quote], Floats]:
+    """Every sentence of the passages in order, and a row of :data:`FEATURES` for each.
+
+    Args:
+        question: What was asked.
+        passages: Best first.
+        near: The cosine of each sentence to the question. One that is missing counts as near as the
+            nearest: nobody compared what product data says.
+    """
+    asked, nearest = content_words(question), max(near.values(), default=0.0)
+    quotes, rows = [], []
+    for passage in passages:
+        for order, (start, text) in enumerate(sentences(passage.chunk.text)):
+            held = len(asked & all_words(text)) / len(asked) if asked else 0.0
+            quotes.append(Quote(passage, text, start))
+            rows.append((held, float(order == 0), near.get(text, nearest), passage.score))
+    return quotes, np.array(rows, dtype=np.float64).reshape(len(rows), len(FEATURES))
+
+
+@cache
+def weights() -> Floats:
+    """The fitted weights, in the order of :data:`FEATURES`."""
+    fitted = json.loads(files("retrieval").joinpath("quote.json").read_text(encoding="utf-8"))
+    return np.array([fitted["weights"][name] for name in FEATURES])

@@ -94,8 +94,10 @@ class PassageRetriever:
         """The candidates in order, and whether the first of them answer the question."""
         words, named = library.words(language), library.names.named(question)
         ranked = await asyncio.to_thread(rerank, question, candidates, words, named)
-        near = await self._index.nearness(question, sentences_of(ranked))
+        told = sentences_of(ranked)
+        near = await self._index.nearness(question, told)
         first = to_read(ranked, named)
         odds = await asyncio.gather(*(asyncio.to_thread(read_together, question, one.chunk) for one in first))
         sure = await asyncio.to_thread(answerable, question, ranked, near, odds, words, language)
-        return Found((*reordered(first, odds), *(one for one in ranked if one not in first)), sure)
+        order = (*reordered(first, odds), *(one for one in ranked if one not in first))
+        return Found(order, sure, dict(zip(told, near, strict=True)))

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from retrieval.chunks import chunk
 from retrieval.indexing import index
 from retrieval.library import Library
 from retrieval.passages import Document, Embedder, Language, Passage, PassageIndex, Section, Visibility
+from retrieval.rerank import rerank
 from retrieval.retriever import PassageRetriever
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -45,7 +47,7 @@ class Asked:
     Attributes:
         right: For each candidate, whether it answers; nowhere true when nothing does.
         answered: Whether the shop's documents answer at all.
-        hard: Whether it is one of ``retrieval/data/asked``, which is measured on and not fitted on.
+        hard: Whether it is one of ``retrieval/data/asked``: the reranker is measured on them and not fitted.
     """
 
     shop: str
@@ -56,6 +58,16 @@ class Asked:
     right: tuple[bool, ...]
     answered: bool
     hard: bool = False
+
+    @property
+    def named(self) -> frozenset[str]:
+        """The products that it names."""
+        return self.library.names.named(self.question)
+
+    @cached_property
+    def reranked(self) -> list[Passage]:
+        """The candidates in the order that the product gives them before it reads them."""
+        return rerank(self.question, self.candidates, self.library.words(self.language), self.named)
 
 
 async def training_shops(embedder: Embedder) -> AsyncIterator[Asked]:

@@ -32,7 +32,6 @@ from retrieval.cross_encoder import read_together
 from retrieval.e5 import E5Embedder
 from retrieval.passages import Embedder
 from retrieval.remembering import RememberingEmbedder
-from retrieval.rerank import rerank
 from retrieval.vectors import Vectors
 
 WEIGHTS = ROOT / "retrieval" / "answerable.json"
@@ -99,12 +98,11 @@ def measured(p: Floats, y: Floats, threshold: float = 0.5) -> dict[str, float]:
 
 def values(one: Asked, embedder: Embedder, vectors: Vectors) -> tuple[float, ...]:
     """The features of a question, of its candidates as they are put in order, and the cross-encoder's odds."""
-    words, named = one.library.words(one.language), one.library.names.named(one.question)
-    ranked = rerank(one.question, one.candidates, words, named)
+    ranked, words = one.reranked, one.library.words(one.language)
     near = vectors.nearness(embedder.embed_query(one.question), sentences_of(ranked))
     odds = np.nan
     if one.shop in UNREAD:
-        odds = max(read_together(one.question, each.chunk) for each in to_read(ranked, named))
+        odds = max(read_together(one.question, each.chunk) for each in to_read(ranked, one.named))
     return (*features(one.question, ranked, near, words), odds)
 
 

@@ -33,7 +33,6 @@ from retrieval.e5 import E5Embedder
 from retrieval.e5_file import e5_file
 from retrieval.passages import Chunk, Embedder, Passage
 from retrieval.remembering import RememberingEmbedder
-from retrieval.rerank import rerank
 from retrieval.vectors import Vectors
 from retrieval.words import sentences
 
@@ -94,9 +93,7 @@ def pair(one: Asked, passage: Chunk, answers: bool = False) -> Pair:
 def ranked(one: Asked) -> list[tuple[Passage, bool]]:
     """The candidates in order, and whether each answers."""
     right = {each.chunk.id for each, answers in zip(one.candidates, one.right, strict=True) if answers}
-    named = one.library.names.named(one.question)
-    order = rerank(one.question, one.candidates, one.library.words(one.language), named)
-    return [(each, each.chunk.id in right) for each in order]
+    return [(each, each.chunk.id in right) for each in one.reranked]
 
 
 def pairs(one: Asked, embedder: Embedder, vectors: Vectors) -> Iterator[Pair]:

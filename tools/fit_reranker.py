@@ -1,10 +1,9 @@
 """Fit the weights of ``retrieval/rerank.py`` on the training shops, and measure them.
 
-Every question whose right passage is among its candidates gives pairs of the right passage
-and a wrong one; a logistic regression on the differences of their features learns to put the
-right one first (RankNet's loss with a linear score: Burges et al., 2005). Every question weighs
-the same. The figures are of shops that the weights have not seen (each shop is left out in
-turn), of the hard questions about them and of the demo shop, which are never fitted on.
+Every question whose right passage is among its candidates gives pairs of the right passage and a wrong
+one; the weights learn to put the right one first. The figures are of shops that the weights have not
+seen (each shop is left out in turn), of the hard questions about them and of the demo shop, which are
+never fitted on.
 
     python tools/fit_reranker.py            # measure
     python tools/fit_reranker.py --write    # and write retrieval/rerank.json
@@ -20,7 +19,7 @@ from typing import Any
 
 import numpy as np
 from asked import LANGUAGES, ROOT, Asked, demo_shop, training_shops
-from numpy.typing import NDArray
+from regression import Floats, fit_ranking
 
 from retrieval.e5 import E5Embedder
 from retrieval.products import other_product
@@ -30,7 +29,6 @@ WEIGHTS = ROOT / "retrieval" / "rerank.json"
 RIDGE = 0.1
 """Strength of the penalty on the weights of scaled features, beside one for each question."""
 
-Floats = NDArray[np.float64]
 Rows = list[tuple[Asked, Floats]]
 
 
@@ -44,34 +42,15 @@ def rows(questions: Sequence[Asked]) -> Rows:
 
 
 def fit(given: Rows) -> Floats:
-    """Weights for unscaled features, by Newton's method."""
-    differences, shares = [], []
-    for one, values in given:
-        right = np.array(one.right, dtype=bool)
-        pairs = (values[right][:, None] - values[~right][None]).reshape(-1, values.shape[1])
-        differences.append(pairs)
-        shares.append(np.full(len(pairs), 1 / max(1, len(pairs))))
-    x, share = np.concatenate(differences), np.concatenate(shares)
-    scale = np.sqrt((x**2 * share[:, None]).sum(axis=0) / share.sum())
-    x = x / scale
-    weights = np.zeros(x.shape[1])
-    for _ in range(50):
-        p = 1 / (1 + np.exp(-x @ weights))
-        gradient = x.T @ (share * (1 - p)) - RIDGE * weights
-        hessian = (x.T * (share * p * (1 - p))) @ x + RIDGE * np.eye(len(weights))
-        step = np.linalg.solve(hessian, gradient)
-        weights += step
-        if np.abs(step).max() < 1e-9:
-            break
-    found: Floats = weights / scale
-    return found
+    """Weights for unscaled features."""
+    return fit_ranking([(values, np.array(one.right, dtype=bool)) for one, values in given], ridge=RIDGE)
 
 
 def places(given: Rows, weights: Floats) -> list[float]:
     """Place of the first right passage, from 0; infinite where no candidate is right."""
     found = []
     for one, values in given:
-        named = one.library.names.named(one.question)
+        named = one.named
         last = np.array([other_product(passage.chunk, named) for passage in one.candidates])
         order = np.lexsort((-(values @ weights), last))
         right = np.flatnonzero(np.array(one.right)[order])

@@ -9,7 +9,7 @@ checked; when it is away or nothing it said can stand, the sources are quoted in
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 from langgraph.runtime import Runtime
@@ -90,7 +90,7 @@ async def answer(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
         said.supported, said.outcome = False, "failed"
     elif asks:
         if known is not None and known.facts and found is not None:
-            found = replace(found, passages=(*product_facts.passages(known.facts, language), *found.passages))
+            found = product_facts.beside(known.facts, found, language)
         if said.parts:
             run.speak("\n".join(said.parts) + "\n\n")
         upset = state["mood"].scores.negative >= SOUR and not said.parts
@@ -231,7 +231,7 @@ async def _from_documents(
     try:
         draft = await generate(run, ports, question, found.passages, language, upset=upset)
     except ModelError:
-        words, citations = quote(question, found.passages, language, first=first)
+        words, citations = quote(question, found, language, first=first)
         lead = text("model.down" if words else "model.down.nothing", language)
         said.parts.append(f"{lead}\n{words}".strip())
         said.citations += citations
@@ -240,10 +240,10 @@ async def _from_documents(
         return
     said.withdrawn += draft.withdrawn
     if draft.supported:
-        words, citations = settle(draft, question, found.passages, language, first=first)
+        words, citations = settle(draft, question, found, language, first=first)
         said.how, said.model, said.adapter = "generated", draft.model, draft.adapter
     else:
-        words, citations = quote(question, found.passages, language, first=first)
+        words, citations = quote(question, found, language, first=first)
         words = f"{text('quote.lead', language)}\n{words}"
         said.how, said.outcome = "quoted", "quoted"
     said.parts.append(words)

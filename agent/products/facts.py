@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 from agent.events import Citation, ProductFact
@@ -15,7 +16,7 @@ from agent.products.variants import Picked, colours, options, sizes
 from agent.products.words import plain
 from agent.quantities import figures
 from agent.texts import text
-from retrieval.passages import Chunk, Passage
+from retrieval.passages import Chunk, Found, Passage
 
 SOURCES = 4
 """Facts given to an answer beside its passages."""
@@ -30,9 +31,10 @@ def cite(fact: ProductFact, ref: int) -> Citation:
     return Citation(ref=str(ref), kind="product_fact", id=fact.id, title=fact.title, quote=fact.text)
 
 
-def passages(facts: Sequence[ProductFact], language: Language) -> tuple[Passage, ...]:
-    """Facts as sources beside the passages found, at most ``SOURCES``."""
-    return tuple(
+def beside(facts: Sequence[ProductFact], found: Found, language: Language) -> Found:
+    """Facts as sources before the passages found, at most ``SOURCES``; each counts as much as the best one."""
+    score = max((passage.score for passage in found.passages), default=0.0)
+    sources = tuple(
         Passage(
             Chunk(
                 id=fact.id,
@@ -49,9 +51,11 @@ def passages(facts: Sequence[ProductFact], language: Language) -> tuple[Passage,
                 product=fact.product,
             ),
             similarity=1.0,
+            score=score,
         )
         for fact in facts[:SOURCES]
     )
+    return replace(found, passages=(*sources, *found.passages))
 
 
 def recited(citations: Sequence[Citation], facts: Sequence[ProductFact]) -> list[Citation]:

@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
@@ -30,7 +30,17 @@ from retrieval.chunks import chunk, embedded_text
 from retrieval.e5 import E5Embedder
 from retrieval.errors import DocumentUnreadable
 from retrieval.indexing import index as bring_up_to_date
-from retrieval.passages import Chunk, Embedder, Language, Passage, PassageIndex, Retriever, Visibility
+from retrieval.passages import (
+    Chunk,
+    Embedder,
+    Found,
+    Language,
+    Passage,
+    PassageIndex,
+    Retriever,
+    Visibility,
+)
+from retrieval.quote import best_sentences
 from retrieval.readers import files_under, read
 from retrieval.remembering import RememberingEmbedder
 from retrieval.retriever import PassageRetriever
@@ -224,6 +234,7 @@ class _Asked:
         kind: Empty when the documents do not answer it.
         rank: Of the first gold passage, from 1; 0 when it is not among the first five.
         plain: The same in the order of the cosine alone.
+        quoted: Whether the sentences that are quoted for the question hold the gold words.
         seconds: From the question to its passages and probability.
     """
 
@@ -232,6 +243,7 @@ class _Asked:
     question: str
     rank: int
     plain: int
+    quoted: bool
     score: float
     seconds: float
     found: tuple[Passage, ...]
@@ -269,6 +281,7 @@ def measure(
         f"a probability of {Ports.answerable:g}, as in a conversation.",
         figures=tuple(figures),
         notes=(
+            f"The three sentences are those quoted of the first {Ports.passages} passages when no model answers.",
             f"MRR counts a gold passage behind the first {DEPTH} as 0.",
             "Passages alone: what a conversation reads from a product's structured facts is not in it.",
             "Latency: one question at a time on a warm index, embedding of the question included.",
@@ -303,6 +316,7 @@ async def _ask(
                     question=one.question,
                     rank=_rank(gold, shop, got.passages),
                     plain=_rank(gold, shop, nearest),
+                    quoted=gold is not None and _quoted(gold, shop, got, language),
                     score=got.answerable,
                     seconds=seconds,
                     found=got.passages,
@@ -314,6 +328,17 @@ async def _ask(
 def _rank(gold: Answerable | None, shop: str, passages: Sequence[Passage]) -> int:
     hits = [gold is not None and answers(gold, shop, passage.chunk) for passage in passages[:DEPTH]]
     return hits.index(True) + 1 if True in hits else 0
+
+
+def _quoted(gold: Answerable, shop: str, got: Found, language: Language) -> bool:
+    best = best_sentences(gold.question, replace(got, passages=got.passages[: Ports.passages]), language)
+    told: dict[str, list[str]] = defaultdict(list)
+    for quote in best:
+        told[quote.passage.chunk.document].append(quote.text)
+    return any(
+        answers(gold, shop, replace(quote.passage.chunk, text=" ".join(told[quote.passage.chunk.document])))
+        for quote in best
+    )
 
 
 def _figures(asked: Sequence[_Asked], language: str) -> tuple[Figure, ...]:
@@ -332,6 +357,7 @@ def _figures(asked: Sequence[_Asked], language: str) -> tuple[Figure, ...]:
             slice=language,
             anchors=_anchors([1 / one.plain if one.plain else 0.0 for one in known]),
         ),
+        share("answer among three sentences", [one.quoted for one in known], slice=language),
         measured(
             "answerable AUC",
             auc_of([one.score for one in asked], [bool(one.kind) for one in asked]),

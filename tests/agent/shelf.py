@@ -6,21 +6,21 @@ from dataclasses import dataclass
 
 from retrieval.passages import Chunk, Found, Language, Passage, Visibility
 
+GOOD, FINAL = "You can return an item within 30 days of delivery.", "Final-sale items cannot be returned."
+"""Its sentences; a model may say the first of them."""
 RETURNS = Chunk(
     id="returns-window",
     document="returns.en",
     source="policies/en/returns.md",
     title="Returns",
     heading="The window",
-    text="You can return an item within 30 days of delivery. Final-sale items cannot be returned.",
+    text=f"{GOOD} {FINAL}",
     kind="policy",
     language="en",
     version="2026-03-01",
     visibility="public",
     checksum="x",
 )
-GOOD = "You can return an item within 30 days of delivery."
-"""What a model may say of it."""
 
 
 @dataclass
@@ -33,7 +33,7 @@ class Shelf:
     async def find(
         self, question: str, *, language: Language, visible_to: frozenset[Visibility], k: int = 4
     ) -> Found:
-        return Found((Passage(RETURNS, 0.9), *self.also), self.answerable)
+        return Found((Passage(RETURNS, 0.9), *self.also), self.answerable, {GOOD: 0.9, FINAL: 0.8})
 
     async def open(self, id: str, *, visible_to: frozenset[Visibility]) -> Chunk | None:
         return RETURNS

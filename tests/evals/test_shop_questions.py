@@ -226,6 +226,8 @@ def test_ranks_and_refusals_are_counted(counted: BenchmarkReport) -> None:
     assert figure(counted, "recall@1", "en").value == 0.0
     assert figure(counted, "recall@5", "en").value == 0.5
     assert figure(counted, "MRR", "en").value == pytest.approx(1 / 6)
+    assert figure(counted, "answer among three sentences", "en").value == 0.5
+    assert figure(counted, "answer among three sentences", "zh").value == 0.0
     assert figure(counted, "answerable AUC", "en").value == 0.5
     assert figure(counted, "refusals on unanswerable", "en").value == 0.0
     assert figure(counted, "false refusals", "en").value == 0.5
