@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from agent.products.port import Product
 from agent.products.words import Token, plain, tokens
+from retrieval.words import STOP_WORDS
 
 FAMILY = 3
 """A bare name shared by more products than this is too vague to answer for."""
@@ -157,7 +158,8 @@ class NameIndex:
             score = sum(
                 self._rarity[token.word]
                 for token in found
-                if token.kind == "word" and token.word in entry.words and token.word != word
+                # "Made for" speaks of no "Footprint for Arbor tents".
+                if token.kind == "word" and token.word in entry.words - STOP_WORDS and token.word != word
             )
             if any(_has_number(entry, number.word, entries) for number in numbers):
                 score += 3.0

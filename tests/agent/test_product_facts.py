@@ -214,6 +214,19 @@ async def test_what_is_left_out_comes_from_before(
     assert list(await told(questions, question, language, *before)) == [f"product:{product}#weight"]
 
 
+async def test_a_name_beside_small_words_of_another_title_is_not_that_other(
+    questions: ProductQuestions,
+) -> None:
+    """There is a "Footprint for Arbor tents": "for" does not mean it."""
+    earlier = [
+        Said("shopper", "does the Arbor 2 stand by itself?"),
+        Said("assistant", "The Arbor is made for winds up to about 17 m/s. [1]"),
+    ]
+    known = await questions.answer("and how heavy is it?", "en", earlier=earlier)
+    assert known is not None
+    assert [fact.id for fact in known.facts] == ["product:tent-arbor-2#weight"]
+
+
 async def test_it_is_the_product_that_a_comparison_found(questions: ProductQuestions) -> None:
     first = await told(questions, "which tent is the lightest?")
     earlier = [Said("shopper", "which tent is the lightest?"), Said("assistant", "\n".join(first.values()))]
