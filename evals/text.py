@@ -12,7 +12,7 @@ _HAN_FIGURES = "零一二三四五六七八九十百千两"
 
 @lru_cache(maxsize=256)
 def normal(text: str) -> str:
-    """Lower case, one width of characters, single spaces. A text is kept: many words are looked for in it."""
+    """Lower case, one width of characters, single spaces. Kept, as many words are looked for in one text."""
     return _GAP.sub(" ", unicodedata.normalize("NFKC", text)).strip().lower().replace("’", "'")
 
 

@@ -1,8 +1,8 @@
 """Sentences of the sources that best match a question: for when nothing can phrase an answer, and to
 follow one that rests on others.
 
-A linear score of four things that cost nothing more: the words of the question that a sentence holds,
-how near it is in meaning (which :class:`~retrieval.passages.Found` brings along), the score of its
+A linear score of what retrieval has reckoned already: the words of the question that a sentence holds,
+how near it is in meaning (:class:`~retrieval.passages.Found` brings it along), the score of its
 passage, and whether it opens it. ``tools/fit_quotes.py`` fits the weights and writes them, with how well
 they do on shops they have not seen, to ``quote.json``.
 """
@@ -59,16 +59,16 @@ def measured(
     Args:
         question: What was asked.
         passages: Best first.
-        near: The cosine of each sentence to the question. One that is missing counts as near as the
-            nearest: nobody compared what product data says.
+        near: The cosine of each sentence to the question. One that was not compared counts as far as
+            the farthest: it stands in a passage further down.
     """
-    asked, nearest = content_words(question), max(near.values(), default=0.0)
+    asked, farthest = content_words(question), min(near.values(), default=0.0)
     quotes, rows = [], []
     for passage in passages:
         for order, (start, text) in enumerate(sentences(passage.chunk.text)):
             held = len(asked & all_words(text)) / len(asked) if asked else 0.0
             quotes.append(Quote(passage, text, start))
-            rows.append((held, float(order == 0), near.get(text, nearest), passage.score))
+            rows.append((held, float(order == 0), near.get(text, farthest), passage.score))
     return quotes, np.array(rows, dtype=np.float64).reshape(len(rows), len(FEATURES))
 
 

@@ -99,5 +99,7 @@ class PassageRetriever:
         first = to_read(ranked, named)
         odds = await asyncio.gather(*(asyncio.to_thread(read_together, question, one.chunk) for one in first))
         sure = await asyncio.to_thread(answerable, question, ranked, near, odds, words, language)
-        order = (*reordered(first, odds), *(one for one in ranked if one not in first))
-        return Found(order, sure, dict(zip(told, near, strict=True)))
+        read = reordered(first, odds)
+        # What was not read is further down, or about another product: it counts for no more than what was.
+        rest = [replace(one, score=min(one.score, read[-1].score)) for one in ranked if one not in first]
+        return Found((*read, *rest), sure, dict(zip(told, near, strict=True)))

@@ -47,7 +47,7 @@ class Asked:
     Attributes:
         right: For each candidate, whether it answers; nowhere true when nothing does.
         answered: Whether the shop's documents answer at all.
-        hard: Whether it is one of ``retrieval/data/asked``: the reranker is measured on them and not fitted.
+        hard: Whether it is one of ``retrieval/data/asked``: the reranker is not fitted on them.
     """
 
     shop: str

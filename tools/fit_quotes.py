@@ -2,8 +2,9 @@
 
 A training shop has a written answer to two questions of each passage. The sentence that is nearest to
 the answer is the right one among those of the four passages found; pairs of it and another teach the
-weights to put it first. Each shop is judged by weights that have not seen it, and no shop's passages are
-read together with the question: the encoder that reads was taught on most of them.
+weights to put it first. Each shop is judged by weights that have not seen it. The scores of the passages
+are the reranker's, which was fitted on all of these shops; what reads question and passage together was
+taught on most of them and is left out. The demo shop is the test: ``amends bench shop_questions``.
 
     python tools/fit_quotes.py            # measure
     python tools/fit_quotes.py --write    # and write retrieval/quote.json

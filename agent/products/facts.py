@@ -17,6 +17,7 @@ from agent.products.words import plain
 from agent.quantities import figures
 from agent.texts import text
 from retrieval.passages import Chunk, Found, Passage
+from retrieval.words import sentences
 
 SOURCES = 4
 """Facts given to an answer beside its passages."""
@@ -32,8 +33,12 @@ def cite(fact: ProductFact, ref: int) -> Citation:
 
 
 def beside(facts: Sequence[ProductFact], found: Found, language: Language) -> Found:
-    """Facts as sources before the passages found, at most ``SOURCES``; each counts as much as the best one."""
+    """Facts as sources before the passages found, at most ``SOURCES``.
+
+    Each has the score of the best passage, and its sentences are as near as the nearest one.
+    """
     score = max((passage.score for passage in found.passages), default=0.0)
+    nearest = max(found.near.values(), default=0.0)
     sources = tuple(
         Passage(
             Chunk(
@@ -55,7 +60,8 @@ def beside(facts: Sequence[ProductFact], found: Found, language: Language) -> Fo
         )
         for fact in facts[:SOURCES]
     )
-    return replace(found, passages=(*sources, *found.passages))
+    near = {told: nearest for source in sources for _, told in sentences(source.chunk.text)}
+    return replace(found, passages=(*sources, *found.passages), near={**found.near, **near})
 
 
 def recited(citations: Sequence[Citation], facts: Sequence[ProductFact]) -> list[Citation]:

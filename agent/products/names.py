@@ -15,8 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from agent.products.port import Product
-from agent.products.words import Token, plain, tokens
-from retrieval.words import STOP_WORDS
+from agent.products.words import SMALL_WORDS, Token, plain, tokens
 
 FAMILY = 3
 """A bare name shared by more products than this is too vague to answer for."""
@@ -159,7 +158,7 @@ class NameIndex:
                 self._rarity[token.word]
                 for token in found
                 # "Made for" speaks of no "Footprint for Arbor tents".
-                if token.kind == "word" and token.word in entry.words - STOP_WORDS and token.word != word
+                if token.kind == "word" and token.word in entry.words - SMALL_WORDS and token.word != word
             )
             if any(_has_number(entry, number.word, entries) for number in numbers):
                 score += 3.0

@@ -12,7 +12,7 @@ from agent.products.attributes import Asked, Span, Wish, core, vocabulary
 from agent.products.names import Named, NameIndex
 from agent.products.port import Product, Spec
 from agent.products.variants import Picked, picked
-from agent.products.words import one_slip, plain, singular, tokens
+from agent.products.words import SMALL_WORDS, one_slip, plain, singular, tokens
 from agent.understanding import Said
 
 GROUP = 4
@@ -33,7 +33,6 @@ _OF_THE_SHOP = re.compile(
     r"|(?:你们?|您|店|贵店|家|全场|全店|所有)[^，。？]{0,6}最|是[^，。？]{0,12}最[^，。？]{0,8}[吗么]|是不是|算不算",
     re.IGNORECASE,
 )
-_SMALL_WORDS = frozenset({"a", "and", "as", "at", "by", "for", "in", "of", "the", "to", "up", "when", "with"})
 _FIRST_SENTENCE = re.compile(r"(?<=[.。])\s*(?=[A-Z\u4e00-\u9fff])")
 
 
@@ -240,7 +239,7 @@ def blank(text: str, spans: Iterable[Span]) -> str:
 @lru_cache(maxsize=4096)
 def _name_words(name: str) -> tuple[str, ...]:
     words = (token.word for token in tokens(core(plain(name))) if token.kind == "word")
-    return tuple(word for word in words if word not in _SMALL_WORDS)
+    return tuple(word for word in words if word not in SMALL_WORDS)
 
 
 def _words_of(products: Iterable[Product]) -> Iterable[str]:

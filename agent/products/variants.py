@@ -104,20 +104,17 @@ def _option_in(en: str, zh: str, text: str) -> list[Span]:
     own = tokens(plain(en))
     numbers = [_number(token.word) for token in own if token.kind == "number"]
     if numbers:
-        letters = {
-            token.raw
-            for before, token in zip([None, *own], own, strict=False)
-            # What follows a number is its unit: "1 L" is not named by the L of "1.7 L".
-            if token.kind == "word"
-            and re.fullmatch("X*[SML]|EU", token.raw)
-            and not (before and before.kind == "number")
-        }
+        letters = {token.raw for token in own if token.kind == "word" and re.fullmatch("X*[SML]", token.raw)}
         span_of = re.search(r"\d\s*-\s*\d", plain(en)) is not None and len(numbers) == 2
+        fits = [
+            token.kind == "number" and _sized(_number(token.word), numbers, ranged=span_of) for token in said
+        ]
         hits = [
             token
-            for token in said
-            if (token.kind == "number" and _sized(_number(token.word), numbers, ranged=span_of))
-            or (token.raw in letters - {"EU"})
+            for at, token in enumerate(said)
+            # The L of "1.7 L" is the unit of another number, and does not name "1 L".
+            if fits[at]
+            or (token.raw in letters and (at == 0 or fits[at - 1] or said[at - 1].kind != "number"))
         ]
         around = [token for token in said if token.raw.upper() == "EU"] if hits else []
         return [(token.start, token.end) for token in (*hits, *around)]

@@ -12,6 +12,8 @@ _TOKEN = re.compile(
     r"|(?<![\d.,])-?\d{1,3}(?:,\d{3})+(?:\.\d+)?|(?<![\d.,])-?\d+(?:\.\d+)?(?:k(?![A-Za-z]))?"
     r"|[\u3400-\u4dbf\u4e00-\u9fff]+"
 )
+SMALL_WORDS = frozenset({"a", "and", "as", "at", "by", "for", "in", "of", "the", "to", "up", "when", "with"})
+"""Of titles and names of specifications: they tell no product from another."""
 _DASHES = dict.fromkeys(map(ord, "‐‑‒–—―−"), "-")
 
 

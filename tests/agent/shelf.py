@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from retrieval.passages import Chunk, Found, Language, Passage, Visibility
 
 GOOD, FINAL = "You can return an item within 30 days of delivery.", "Final-sale items cannot be returned."
-"""Its sentences; a model may say the first of them."""
+"""The two sentences of the passage."""
 RETURNS = Chunk(
     id="returns-window",
     document="returns.en",
@@ -25,7 +25,7 @@ RETURNS = Chunk(
 
 @dataclass
 class Shelf:
-    """A retriever that always finds it."""
+    """A retriever that always finds ``RETURNS``."""
 
     answerable: float = 0.9
     also: tuple[Passage, ...] = ()

@@ -183,7 +183,29 @@ async def test_what_is_not_about_variants_is_left_to_the_documents(
     assert await told(questions, question, "zh" if "有" in question or "是" in question else "en") == {}
 
 
-@pytest.mark.parametrize(("text", "sizes"), [("the 1.7 L one", {"1.7 L"}), ("in 1 L please", {"1 L"})])
-def test_the_unit_of_a_size_names_no_other_size(text: str, sizes: set[str]) -> None:
-    picks, _ = picked(KETTLE, text)
+SHIRT = Product(
+    id="shirt",
+    title={"en": "Plain shirt", "zh": "Plain 衬衫"},
+    category={"en": "Shirts", "zh": "衬衫"},
+    currency="EUR",
+    choices=tuple(
+        Choice(f"s-{en}", {"en": en, "zh": en}, "size") for en in ("38-40 M", "42-44 L", "46-48 XL")
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("product", "text", "sizes"),
+    [
+        (KETTLE, "the 1.7 L one", {"1.7 L"}),
+        (KETTLE, "in 1 L please", {"1 L"}),
+        (SHIRT, "the L one", {"42-44 L"}),
+        (SHIRT, "in 47", {"46-48 XL"}),
+        (SHIRT, "do you have XL", {"46-48 XL"}),
+    ],
+)
+def test_a_letter_is_a_size_unless_it_is_the_unit_of_another_number(
+    product: Product, text: str, sizes: set[str]
+) -> None:
+    picks, _ = picked(product, text)
     assert list(picks.values()) == [sizes]

@@ -51,11 +51,11 @@ def test_of_sentences_alike_that_of_the_better_passage_comes_first() -> None:
     assert quote.text == "It weighs 1200 g."
 
 
-def test_what_product_data_says_counts_as_near() -> None:
+def test_what_was_not_compared_is_no_better_than_the_farthest() -> None:
     near = {WELCOME: 0.75, COSTS: 0.8, FREE: 0.75}
-    data, page = Passage(chunk_of("d", "Weight: 900 g."), 1.0), Passage(chunk_of("a", RETURNS), 0.9)
-    (quote,) = best_sentences("weight?", found(data, page, near=near), "en", limit=1)
-    assert quote.text == "Weight: 900 g."
+    page, other = Passage(chunk_of("a", RETURNS), 0.9), Passage(chunk_of("b", "Hello. Come in."), 0.9)
+    quotes = best_sentences("what will I be charged", found(page, other, near=near), "en", limit=1)
+    assert [quote.text for quote in quotes] == [COSTS]
 
 
 def test_own_language_goes_before_the_other() -> None:
@@ -73,7 +73,9 @@ def test_the_same_sentence_is_quoted_once_and_the_limit_holds() -> None:
 
 def test_nothing_found_is_nothing_quoted_and_a_question_without_words_is_none_either() -> None:
     assert best_sentences("return", found(), "en") == []
-    assert best_sentences("???", found(Passage(chunk_of("a", RETURNS), 0.9)), "en", limit=1)
+    near = {WELCOME: 0.75, COSTS: 0.75, FREE: 0.8}
+    (quote,) = best_sentences("???", found(Passage(chunk_of("a", RETURNS), 0.9), near=near), "en", limit=1)
+    assert quote.text == FREE
 
 
 def test_the_weights_are_those_of_a_fit_that_was_good_enough() -> None:

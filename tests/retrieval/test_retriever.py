@@ -220,6 +220,7 @@ async def test_what_is_read_in_the_passages_orders_them(
     )
     found = await PassageRetriever(store).find("returns", language="en", visible_to=PUBLIC, k=3)
     assert found.passages[0].chunk.id == best
+    assert set(found.near) == {one.chunk.text for one in found.passages}
     assert sorted(one.chunk.id for one in found.passages) == ["a", "b", "c"]
 
 
@@ -242,3 +243,21 @@ def test_the_coefficients_are_those_of_a_fit_that_was_good_enough() -> None:
         assert unseen["together"]["auc"] > 0.85
         assert unseen["together"]["false_refusals"] < 0.2
         assert 0 < model.threshold < 1
+
+
+async def test_what_is_about_another_product_never_outweighs_what_was_read(
+    store: ChromaPassageIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    about = {"two": "Tarn 2", "three": "Tarn 3"}
+    await store.add(
+        [
+            replace(
+                chunk_of(name, f"The {title} weighs {len(name)} kg.", title=f"{title} tent"), product=name
+            )
+            for name, title in about.items()
+        ]
+    )
+    monkeypatch.setattr("retrieval.retriever.read_together", lambda _, chunk: -40.0)
+    found = await PassageRetriever(store).find("how heavy is the Tarn 2?", language="en", visible_to=PUBLIC)
+    assert [one.chunk.product for one in found.passages] == ["two", "three"]
+    assert found.passages[0].score >= found.passages[1].score
