@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,12 +11,15 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from agent.errors import ShopUnavailable
+from agent.events import ProductFact
 from agent.ids import Language
+from agent.products.facts import beside
 from agent.products.listed import ListedProducts, read_products
 from agent.products.port import Choice, Product, Shelf, Spec
 from agent.products.questions import Known, ProductQuestions
 from agent.shop.sqlite import SqliteShop
 from agent.understanding import Said
+from retrieval.passages import Found
 from tests.conftest import ROOT
 
 PRODUCTS = read_products(ROOT / "demo")
@@ -424,3 +428,14 @@ async def test_another_shops_attributes_need_no_code(other_shop: ProductQuestion
     assert "48 mm" in facts["product:g2#spec.1"]
     assert "62 dB" in facts["product:g2#spec.2"]
     assert "62 dB" in (await told(other_shop, "Zephyr 40 Pro 的噪音是多少", "zh"))["product:g2#spec.2"]
+
+
+def test_facts_come_before_the_passages_as_near_as_the_nearest_sentence() -> None:
+    fact = ProductFact(
+        id="product:tarn#weight", product="tarn", title="Tarn", name="weight", text="It weighs 2 kg."
+    )
+    page = replace(beside((fact,), Found((), 0.9), "en").passages[0], score=50.0)
+    found = beside((fact,), Found((page,), 0.9, {"Light for its size.": 0.8}), "en")
+    assert [one.chunk.id for one in found.passages] == [fact.id, page.chunk.id]
+    assert found.passages[0].score == 50.0
+    assert found.near == {"Light for its size.": 0.8, fact.text: 0.8}
