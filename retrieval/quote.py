@@ -16,12 +16,10 @@ from functools import cache
 from importlib.resources import files
 
 import numpy as np
-from numpy.typing import NDArray
 
 from retrieval.passages import Found, Language, Passage
+from retrieval.vectors import Floats
 from retrieval.words import all_words, content_words, sentences
-
-Floats = NDArray[np.float64]
 
 FEATURES = ("words held", "opens its passage", "nearness", "score of its passage")
 """A share, 0 or 1, a cosine, and the score as the passage carries it."""

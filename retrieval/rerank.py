@@ -17,16 +17,14 @@ from functools import cache, lru_cache
 from importlib.resources import files
 
 import numpy as np
-from numpy.typing import NDArray
 
 from retrieval.concepts import concepts
 from retrieval.expected import Sort, holds, sorts
 from retrieval.lexical import LexicalIndex
 from retrieval.passages import Chunk, Passage
 from retrieval.products import other_product
+from retrieval.vectors import Floats
 from retrieval.words import sentences, terms
-
-Floats = NDArray[np.float64]
 
 FEATURES = (
     "similarity",

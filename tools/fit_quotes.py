@@ -33,8 +33,6 @@ from retrieval.remembering import RememberingEmbedder
 from retrieval.vectors import Vectors
 
 WEIGHTS = ROOT / "retrieval" / "quote.json"
-RIDGE = 0.1
-"""Strength of the penalty on the weights of scaled features, beside one for each question."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +70,7 @@ def told(one: Asked, answer: str, embedder: Embedder, vectors: Vectors) -> Told 
 
 def fit(given: Sequence[Told]) -> Floats:
     """Weights for unscaled features."""
-    return fit_ranking([(one.rows, one.right) for one in given], ridge=RIDGE)
+    return fit_ranking([(one.rows, one.right) for one in given])
 
 
 def place(one: Told, weights: Floats) -> int:

@@ -26,8 +26,6 @@ from retrieval.products import other_product
 from retrieval.rerank import FEATURES, features
 
 WEIGHTS = ROOT / "retrieval" / "rerank.json"
-RIDGE = 0.1
-"""Strength of the penalty on the weights of scaled features, beside one for each question."""
 
 Rows = list[tuple[Asked, Floats]]
 
@@ -43,7 +41,7 @@ def rows(questions: Sequence[Asked]) -> Rows:
 
 def fit(given: Rows) -> Floats:
     """Weights for unscaled features."""
-    return fit_ranking([(values, np.array(one.right, dtype=bool)) for one, values in given], ridge=RIDGE)
+    return fit_ranking([(values, np.array(one.right, dtype=bool)) for one, values in given])
 
 
 def places(given: Rows, weights: Floats) -> list[float]:

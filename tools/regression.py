@@ -38,7 +38,7 @@ def fit_logistic(x: Floats, y: Floats, weight: Floats, *, ridge: float) -> tuple
     return float(found[0] - slopes @ mean), slopes
 
 
-def fit_ranking(given: Sequence[tuple[Floats, NDArray[np.bool_]]], *, ridge: float) -> Floats:
+def fit_ranking(given: Sequence[tuple[Floats, NDArray[np.bool_]]], *, ridge: float = 0.1) -> Floats:
     """Weights for unscaled columns that put what is right before what is not, by Newton's method.
 
     RankNet's loss with a linear score (Burges et al., 2005): a logistic regression on the differences
